@@ -1,0 +1,29 @@
+package store
+
+import "github.com/ca4c8834/homeserver/events"
+
+// AccountDatum is one type of a user's account data.
+type AccountDatum struct {
+	Room    events.RoomID // empty: global
+	Type    string
+	Content []byte // JSON object
+	Pos     Pos    // of the latest change
+}
+
+// AccountData reads account data.
+type AccountData interface {
+	// AccountDatum returns one type, of a room or global (room empty).
+	// ErrNotFound.
+	AccountDatum(user events.UserID, room events.RoomID, typ string) (AccountDatum, error)
+
+	// AccountDataSince returns everything of a user that changed after a
+	// position, global and of all rooms, ordered by position; since 0 is
+	// everything there is.
+	AccountDataSince(user events.UserID, since Pos) ([]AccountDatum, error)
+}
+
+// AccountDataWriter changes account data.
+type AccountDataWriter interface {
+	// PutAccountDatum sets one type; d.Pos is taken with Tx.Next.
+	PutAccountDatum(user events.UserID, d AccountDatum) error
+}

@@ -1,0 +1,32 @@
+package store
+
+import "github.com/ca4c8834/homeserver/events"
+
+// Device is one login of a user.
+type Device struct {
+	User        events.UserID
+	ID          string // unique per user
+	DisplayName string
+	CreatedTS   int64  // milliseconds
+	LastSeenTS  int64  // milliseconds; 0: not yet
+	LastSeenIP  string
+	UserAgent   string
+}
+
+// Devices reads devices.
+type Devices interface {
+	// Device returns one device. ErrNotFound.
+	Device(user events.UserID, id string) (Device, error)
+
+	// Devices returns all devices of a user, ordered by ID.
+	Devices(user events.UserID) ([]Device, error)
+}
+
+// DeviceWriter changes devices.
+type DeviceWriter interface {
+	// PutDevice adds a device or replaces all of it but the time of creation.
+	PutDevice(d Device) error
+
+	// DeleteDevice removes a device and its tokens. ErrNotFound.
+	DeleteDevice(user events.UserID, id string) error
+}

@@ -1,0 +1,31 @@
+package store
+
+import "github.com/ca4c8834/homeserver/events"
+
+// Member is the current membership of a user in a room.
+type Member struct {
+	Room       RoomNum
+	RoomID     events.RoomID
+	User       events.UserID
+	Membership string // "join", "invite", "knock", "leave", "ban"
+	Pos        Pos    // of the member event
+	Forgotten  bool
+}
+
+// Members reads who is where.
+type Members interface {
+	// RoomsOf returns all rooms that a user has a member event in, ordered
+	// by room number.
+	RoomsOf(user events.UserID) ([]Member, error)
+
+	// RoomActivity returns the position of the newest event of each room
+	// that a user is joined to, invited to or knocking on.
+	RoomActivity(user events.UserID) (map[RoomNum]Pos, error)
+}
+
+// MemberWriter changes what is not in the member event.
+type MemberWriter interface {
+	// ForgetRoom marks a room as forgotten by a user, until their next
+	// member event. ErrNotFound if there is no member event.
+	ForgetRoom(user events.UserID, room RoomNum) error
+}
