@@ -1,35 +1,5 @@
 package events
 
-import "crypto/ed25519"
-
-var errTodo = &FieldError{"todo", "todo"}
-
-type JSONErrorKind uint8
-
-const (
-	NotJSON JSONErrorKind = iota + 1
-	BadJSON
-)
-
-type JSONError struct {
-	Kind   JSONErrorKind
-	Offset int
-	Reason string
-}
-
-func (e *JSONError) Error() string                          { return e.Reason }
-func Canonical(raw []byte) ([]byte, error)                  { return raw, nil }
-func CanonicalLoose(raw []byte) ([]byte, error)             { return raw, nil }
-func Valid(raw []byte) error                                { return nil }
-func (v *RoomVersion) Canonical(raw []byte) ([]byte, error) { return raw, nil }
-func AppendString(dst []byte, s string) []byte              { return dst }
-func stringMember(obj []byte, key string) (string, bool)    { return "", false }
-func (v *RoomVersion) Build(d Draft, server ServerName, newID func() string) (*Event, error) {
-	return nil, errTodo
-}
-func (v *RoomVersion) Parse(raw []byte, id EventID) (*Event, error) { return nil, errTodo }
-func (e *Event) ReferenceHash() [32]byte                            { return [32]byte{} }
-
 // PowerLevels
 type PowerLevels struct{}
 
@@ -55,33 +25,6 @@ func AuthKeys(v *RoomVersion, typ string, sender UserID, stateKey *string, conte
 	return nil
 }
 func RedactionAllowed(sender UserID, target *Event, pl *PowerLevels) bool { return false }
-
-func (v *RoomVersion) Redact(raw []byte) ([]byte, error) { return nil, errTodo }
-func (e *Event) Redacted() (*Event, error)               { return nil, errTodo }
-
-// Signer
-type Signer struct {
-	Server ServerName
-	KeyID  string // "ed25519:<id>"
-	Key    ed25519.PrivateKey
-}
-
-func SignJSON(obj []byte, server ServerName, keyID string, key ed25519.PrivateKey) ([]byte, error) {
-	return nil, errTodo
-}
-func VerifyJSON(obj []byte, server ServerName, keyID string, key ed25519.PublicKey) error {
-	return errTodo
-}
-func (e *Event) AppendRaw(dst []byte, s *Signer, unsigned []byte) []byte { return dst }
-
-// ClientFormat
-type ClientFormat struct {
-	OmitRoomID bool
-	Unsigned   []byte
-}
-
-func (e *Event) AppendClient(dst []byte, f ClientFormat) []byte { return dst }
-func (e *Event) AppendStripped(dst []byte) []byte               { return dst }
 
 // Filters
 type EventFilter struct {
