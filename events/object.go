@@ -236,3 +236,6 @@ func appendWithout(dst, obj []byte, drop func(key string) bool) []byte {
 		dst = append(append(dst, '"', ':'), v...)
 	}
 }
+
+// more reports whether there is a further element.
+func (e *elements) more() bool { return e.i < len(e.b) && e.b[e.i] != ']' }
