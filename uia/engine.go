@@ -1,0 +1,229 @@
+package uia
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/mxerr"
+)
+
+// Flow is a sequence of stage types; passing all of them in order is one way to
+// be authenticated.
+type Flow []string
+
+// Operation is what a client asks for.
+type Operation struct {
+	Name   string        // the endpoint
+	Target string        // what it acts on, if a session must not serve for another one
+	User   events.UserID // owner of the access token; empty if the request has none
+	Flows  []Flow        // any one of them is enough; must not be changed later
+}
+
+// same reports whether a session of o may serve for p (UIA-14).
+func (o Operation) same(p Operation) bool {
+	return o.Name == p.Name && o.Target == p.Target && o.User == p.User
+}
+
+// Proof is what the passed stages have shown.
+type Proof struct {
+	// User is whom the stages have identified; empty if none of them does
+	// that. It never differs from the Operation's.
+	User events.UserID
+}
+
+// Engine knows the stages and keeps the sessions. It is safe for concurrent
+// use and starts no goroutine.
+type Engine struct {
+	stages   map[string]Stage
+	sessions *sessions
+}
+
+// New makes an engine with the stages that flows may name; of two with the same
+// type the later one wins. now is the clock.
+func New(now func() time.Time, stages ...Stage) *Engine {
+	e := &Engine{stages: make(map[string]Stage, len(stages)), sessions: newSessions(now, maxSessions)}
+	for _, s := range stages {
+		e.stages[s.Type()] = s
+	}
+	return e
+}
+
+// Do calls run once the client has passed all stages of one flow, and returns
+// what run returns. auth is the request's `auth`, empty if it has none.
+//
+// Until then Do returns a [*Required], or another error when the request fails
+// for a reason that more proof would not mend: a malformed auth (400), a session
+// of another operation or proof of being another user (403), or the error of
+// the stage.
+//
+// An error from run leaves the session as it is, so that the client may correct
+// its request; a result is kept, and given to those who repeat theirs (REG-10).
+func Do[T any](ctx context.Context, e *Engine, op Operation, auth json.RawMessage, run func(context.Context, Proof) (T, error)) (T, error) {
+	var none T
+	in, err := parseAuth(auth)
+	if err != nil {
+		return none, err
+	}
+	s, err := e.find(ctx, op, in)
+	if err != nil {
+		return none, err
+	}
+	defer s.unlock()
+	if s.done {
+		result, ok := s.result.(T)
+		if !ok {
+			return none, fmt.Errorf("repeat %s: result is a %T", op.Name, s.result)
+		}
+		return result, nil
+	}
+	if err := e.attempt(ctx, s, in); err != nil {
+		return none, err
+	}
+	result, err := run(ctx, Proof{User: s.proved})
+	if err == nil {
+		s.done, s.result = true, result
+	}
+	return result, err
+}
+
+// Complete records that a stage was passed outside of the client's own request,
+// and by whom; user is empty if the stage does not identify anyone. The client
+// goes on with its session alone (UIA-12). It returns a Matrix error when there
+// is no such session, when the stage is not its turn, or when user is not the
+// one whom the session is for (UIA-15).
+func (e *Engine) Complete(ctx context.Context, session, stage string, user events.UserID) error {
+	s := e.sessions.get(session)
+	if s == nil {
+		return mxerr.NotFound("this authentication session is unknown or has expired")
+	}
+	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	defer s.unlock()
+	if s.passed(stage) {
+		return nil
+	}
+	if !s.turnOf(stage) {
+		return mxerr.Forbidden("stage %s is not to be completed now", stage)
+	}
+	return s.pass(stage, user)
+}
+
+// authObject is what every stage's auth has in common.
+type authObject struct {
+	typ, session string
+	raw          json.RawMessage
+}
+
+func parseAuth(raw json.RawMessage) (authObject, error) {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 || string(raw) == "null" {
+		return authObject{}, nil
+	}
+	if raw[0] != '{' || !gjson.ValidBytes(raw) {
+		return authObject{}, mxerr.BadJSON("auth must be an object")
+	}
+	in := authObject{raw: raw}
+	for key, dst := range map[string]*string{"type": &in.typ, "session": &in.session} {
+		switch v := gjson.GetBytes(raw, key); v.Type {
+		case gjson.String:
+			*dst = v.Str
+		case gjson.Null: // absent, too
+		default:
+			return authObject{}, mxerr.BadJSON("auth.%s must be a string", key)
+		}
+	}
+	return in, nil
+}
+
+// find returns the session of a request, locked: its own, or a new one that
+// only challenge makes known. An unknown session is challenged without looking
+// at what came with it (UIA-13).
+func (e *Engine) find(ctx context.Context, op Operation, in authObject) (*session, error) {
+	if in.session == "" {
+		s := newSession(op)
+		return s, s.lock(ctx)
+	}
+	s := e.sessions.get(in.session)
+	if s == nil {
+		return nil, e.challenge(newSession(op), nil)
+	}
+	if !s.op.same(op) {
+		return nil, mxerr.Forbidden("this authentication session belongs to another operation")
+	}
+	return s, s.lock(ctx)
+}
+
+// attempt lets the client try the stage it names, and returns nil if all stages
+// of a flow are passed.
+func (e *Engine) attempt(ctx context.Context, s *session, in authObject) error {
+	// Without a type the client only asks how far it is (UIA-12), and what is
+	// passed is not tried again (UIA-11).
+	if in.typ != "" && !s.passed(in.typ) {
+		stage := e.stages[in.typ]
+		if stage == nil || !s.turnOf(in.typ) { // UIA-10
+			return e.challenge(s, mxerr.Forbidden("stage %s is not to be completed now", in.typ))
+		}
+		user, err := stage.Check(ctx, Attempt{Session: in.session, Operation: s.op, Auth: in.raw})
+		if refused, ok := refusal(err); ok {
+			return e.challenge(s, refused)
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.pass(in.typ, user); err != nil {
+			return err
+		}
+	}
+	if s.complete() {
+		return nil
+	}
+	return e.challenge(s, nil)
+}
+
+// refusal reports whether the error of a stage leaves the client another try
+// (UIA-7), and what it is told: nothing while it is only to wait (UIA-22).
+func refusal(err error) (*mxerr.Error, bool) {
+	var matrix *mxerr.Error
+	switch {
+	case errors.Is(err, ErrPending):
+		return nil, true
+	case errors.Is(err, ErrDenied), errors.Is(err, ErrUnknownUser):
+		return mxerr.Forbidden("invalid username or password"), true
+	case errors.As(err, &matrix) && matrix.Status == http.StatusUnauthorized:
+		return matrix, true
+	}
+	return nil, false
+}
+
+// challenge is the answer to a client that has more to do; from here on its
+// session is known.
+func (e *Engine) challenge(s *session, refused *mxerr.Error) *Required {
+	e.sessions.keep(s)
+	r := &Required{
+		Session:   s.id,
+		Flows:     s.op.Flows,
+		Completed: slices.Clone(s.completed),
+		Params:    make(map[string]any),
+	}
+	for _, flow := range s.op.Flows {
+		for _, typ := range flow {
+			if stage, ok := e.stages[typ].(Parameterized); ok {
+				r.Params[typ] = stage.Params(s.id, s.op)
+			}
+		}
+	}
+	if refused != nil {
+		r.Code, r.Message = refused.Code, refused.Message
+	}
+	return r
+}

@@ -1,0 +1,34 @@
+package uia
+
+import (
+	"context"
+	"errors"
+
+	"github.com/ca4c8834/homeserver/events"
+)
+
+// The errors by which a [Provider] refuses; compare with errors.Is.
+var (
+	// ErrDenied says that the password is not the user's.
+	ErrDenied = errors.New("wrong password")
+	// ErrUnknownUser says that there is no such user, or none who signs in
+	// with a password. Clients cannot tell it from ErrDenied (LOGIN-6).
+	ErrUnknownUser = errors.New("unknown user")
+)
+
+// Provider decides who may sign in with a password: it is how a host brings
+// accounts of its own. A user whom it accepts and who has no account here yet
+// gets one.
+//
+// Called from: /login and the m.login.password stage of interactive
+// authentication; never from sync or send. Concurrency: any number of calls at
+// once. Context: ends with the client's request; may block on the network.
+// Errors: ErrDenied and ErrUnknownUser give the same refusal and should take
+// the same time; a Matrix error is sent as it is; any other is logged and
+// becomes 500 M_UNKNOWN. Ownership: do not keep or log the password.
+//
+// user is complete and local, in the spelling of the account if there is one,
+// else with a lower-cased localpart.
+type Provider interface {
+	CheckPassword(ctx context.Context, user events.UserID, password string) error
+}

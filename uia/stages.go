@@ -1,0 +1,89 @@
+package uia
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/mxerr"
+)
+
+// The types of stages that the specification names and this library has.
+const (
+	TypeDummy             = "m.login.dummy"
+	TypePassword          = "m.login.password"
+	TypeRegistrationToken = "m.login.registration_token"
+)
+
+// ErrPending is returned by a [Stage] whose proof is made elsewhere and is not
+// there yet: the client polls (UIA-22).
+var ErrPending = errors.New("stage is not completed yet")
+
+// Attempt is a client's try at a stage.
+type Attempt struct {
+	Session   string // empty in a first request that already brings proof (UIA-5)
+	Operation Operation
+	Auth      json.RawMessage // the request's whole auth object
+}
+
+// Stage checks one kind of proof.
+//
+// Called from: requests to the endpoints guarded by [Do]. Concurrency: any
+// number of calls at once, but one at a time for a session. Context: ends with
+// the client's request; Check may block on the network. Errors: see the package
+// comment. Ownership: do not keep the attempt.
+type Stage interface {
+	// Type is the stage's name in flows and in auth.type. It never changes.
+	Type() string
+
+	// Check passes by returning no error, and says whom it has identified;
+	// empty when the stage proves something else than who the client is.
+	Check(ctx context.Context, a Attempt) (events.UserID, error)
+}
+
+// Parameterized is a [Stage] that tells clients what they need for it.
+type Parameterized interface {
+	Stage
+
+	// Params returns what stands under the stage's type in `params` (UIA-17):
+	// a value that marshals to a JSON object. It must be quick.
+	Params(session string, op Operation) any
+}
+
+// Dummy returns the m.login.dummy stage, which always passes (UIA-23).
+func Dummy() Stage { return dummy{} }
+
+type dummy struct{}
+
+func (dummy) Type() string { return TypeDummy }
+
+func (dummy) Check(context.Context, Attempt) (events.UserID, error) { return "", nil }
+
+// Password returns the m.login.password stage (UIA-18). identify finds the user
+// whom an auth object names in any form that /login knows; it returns
+// [ErrUnknownUser] for a third-party identifier that is nobody's.
+func Password(p Provider, identify func(ctx context.Context, auth json.RawMessage) (events.UserID, error)) Stage {
+	return password{p, identify}
+}
+
+type password struct {
+	provider Provider
+	identify func(context.Context, json.RawMessage) (events.UserID, error)
+}
+
+func (password) Type() string { return TypePassword }
+
+func (p password) Check(ctx context.Context, a Attempt) (events.UserID, error) {
+	secret := gjson.GetBytes(a.Auth, "password")
+	if secret.Type != gjson.String {
+		return "", mxerr.MissingParam("auth.password")
+	}
+	user, err := p.identify(ctx, a.Auth)
+	if err != nil {
+		return "", err
+	}
+	return user, p.provider.CheckPassword(ctx, user, secret.Str)
+}
