@@ -1,0 +1,109 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/ca4c8834/homeserver/internal/ratelimit"
+)
+
+// Config is what the handlers need. The zero value of every field that is not marked as required is usable.
+type Config struct {
+	// Authenticator turns tokens into callers. Required.
+	Authenticator Authenticator
+	// Limiter holds the rate limits; nil means none.
+	Limiter Limiter
+	// Logger gets one line for every internal error; nil discards them.
+	Logger *slog.Logger
+	// Now is the clock. Required.
+	Now func() time.Time
+	// ClientAddress tells the network address of the client, which is what anonymous requests are limited by; nil takes
+	// the peer of the connection, which is right unless a proxy stands in front.
+	ClientAddress func(*http.Request) string
+	// Observe is called after every request that matched an endpoint, on the request's goroutine; nil means nobody
+	// is interested. It must not block.
+	Observe func(Observation)
+
+	// UnstableFeatures is sent by GET /versions (DISC-10).
+	UnstableFeatures map[string]bool
+	// Discovery is what the /.well-known endpoints tell.
+	Discovery Discovery
+	// Capabilities tells what a user may do (CAP-1); nil means that nothing is restricted and nothing optional offered.
+	Capabilities func(ctx context.Context, c *Caller) (Capabilities, error)
+}
+
+// Limiter is a budget for requests, such as *ratelimit.Limiter. Allow takes one request of the class from the key's
+// budget and returns 0, or says how long to wait. It is called from any number of goroutines at once.
+type Limiter interface {
+	Allow(class ratelimit.Class, key string) (wait time.Duration)
+}
+
+// Observation describes one finished request.
+type Observation struct {
+	Method   string
+	Route    string // the template of the path, with a bounded number of values: a label for metrics
+	Status   int    // 0 if the client went away before an answer
+	Duration time.Duration
+}
+
+// API serves the client-server API. It is safe for concurrent use and holds no state of its own.
+type API struct {
+	Config
+	index *index
+	table []RouteInfo
+}
+
+// New builds the route table. It panics if a row contradicts its request type or another row, which is a fault of the
+// program and not of the configuration.
+func New(cfg Config) *API {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.ClientAddress == nil {
+		cfg.ClientAddress = peerAddress
+	}
+	a := &API{Config: cfg}
+	a.build(a.routes())
+	return a
+}
+
+// routes lists every endpoint, one table for each module of the specification.
+func (a *API) routes() []route {
+	return slices.Concat(
+		a.versions(),
+		a.wellKnown(),
+	)
+}
+
+func (a *API) build(rows []route) {
+	a.index = newIndex(rows)
+	for _, row := range rows {
+		for _, template := range row.templates() {
+			a.table = append(a.table, RouteInfo{row.method, template, row.whom(), row.class})
+		}
+	}
+}
+
+// RouteInfo is one endpoint as it is served: a row has one for each of its versions.
+type RouteInfo struct {
+	Method   string
+	Template string // the absolute path with its variables in braces
+	Who      string // who may call it: "anyone", "user", "own user or guest", "service"
+	Class    ratelimit.Class
+}
+
+// Table returns every endpoint that is served, in the order of the tables.
+func (a *API) Table() []RouteInfo { return slices.Clone(a.table) }
+
+// peerAddress returns the address of the connection's other end without its port.
+func peerAddress(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
