@@ -26,6 +26,11 @@ type Operation struct {
 	Target string        // what it acts on, if a session must not serve for another one
 	User   events.UserID // owner of the access token; empty if the request has none
 	Flows  []Flow        // any one of them is enough; must not be changed later
+
+	// Allowed, if not nil, may refuse a request before any proof is asked for or
+	// looked at (REG-5, REG-6). It is not called for the repeat of a request
+	// that was granted.
+	Allowed func(context.Context) error
 }
 
 // same reports whether a session of o may serve for p (UIA-14).
@@ -73,7 +78,7 @@ func Do[T any](ctx context.Context, e *Engine, op Operation, auth json.RawMessag
 	if err != nil {
 		return none, err
 	}
-	s, err := e.find(ctx, op, in)
+	s, in, err := e.find(ctx, op, in)
 	if err != nil {
 		return none, err
 	}
@@ -84,6 +89,11 @@ func Do[T any](ctx context.Context, e *Engine, op Operation, auth json.RawMessag
 			return none, fmt.Errorf("repeat %s: result is a %T", op.Name, s.result)
 		}
 		return result, nil
+	}
+	if op.Allowed != nil {
+		if err := op.Allowed(ctx); err != nil {
+			return none, err
+		}
 	}
 	if err := e.attempt(ctx, s, in); err != nil {
 		return none, err
@@ -146,21 +156,20 @@ func parseAuth(raw json.RawMessage) (authObject, error) {
 }
 
 // find returns the session of a request, locked: its own, or a new one that
-// only challenge makes known. An unknown session is challenged without looking
-// at what came with it (UIA-13).
-func (e *Engine) find(ctx context.Context, op Operation, in authObject) (*session, error) {
-	if in.session == "" {
-		s := newSession(op)
-		return s, s.lock(ctx)
-	}
+// only challenge makes known. Nothing is looked at of what comes with a session
+// that is unknown or has expired (UIA-13).
+func (e *Engine) find(ctx context.Context, op Operation, in authObject) (*session, authObject, error) {
 	s := e.sessions.get(in.session)
-	if s == nil {
-		return nil, e.challenge(newSession(op), nil)
+	switch {
+	case s == nil:
+		s = newSession(op)
+		if in.session != "" {
+			in = authObject{}
+		}
+	case !s.op.same(op):
+		return nil, in, mxerr.Forbidden("this authentication session belongs to another operation")
 	}
-	if !s.op.same(op) {
-		return nil, mxerr.Forbidden("this authentication session belongs to another operation")
-	}
-	return s, s.lock(ctx)
+	return s, in, s.lock(ctx)
 }
 
 // attempt lets the client try the stage it names, and returns nil if all stages

@@ -326,6 +326,30 @@ func TestConcurrentRepeats(t *testing.T) {
 	}
 }
 
+// REG-5: what speaks against a request is said before the challenge and before any stage; REG-10: but not to the repeat
+// of a request that was granted.
+func TestAllowed(t *testing.T) {
+	t.Parallel()
+	f := newFixture(hostStage{func(Attempt) (events.UserID, error) { t.Error("stage was tried"); return "", nil }})
+	o := op(Flow{"org.example.stage"}, Flow{TypeDummy})
+	free := func(context.Context) error { return nil }
+	taken := func(context.Context) error { return mxerr.UserInUse("taken") }
+
+	o.Allowed = taken
+	for _, auth := range []string{"", `{"type":"org.example.stage"}`, `{"type":"m.login.dummy","session":"unknown"}`} {
+		_, err := f.do(t, o, auth)
+		refused(t, err, 400, mxerr.MUserInUse)
+	}
+	o.Allowed = free
+	result, err := f.do(t, o, "")
+	r := challenged(t, result, err)
+	result, err = f.do(t, o, `{"type":"m.login.dummy","session":%q}`, r.Session)
+	succeeded(t, result, err, "result 1")
+	o.Allowed = taken
+	result, err = f.do(t, o, `{"type":"m.login.dummy","session":%q}`, r.Session)
+	succeeded(t, result, err, "result 1")
+}
+
 // UIA-8: an error of the operation is returned as it is, and the session can be used to correct the request.
 func TestFailedOperation(t *testing.T) {
 	t.Parallel()
