@@ -80,7 +80,7 @@ func (a *API) routes() []route {
 }
 
 func (a *API) build(rows []route) {
-	a.index = newIndex(rows)
+	a.index, a.table = newIndex(rows), nil
 	for _, row := range rows {
 		for _, template := range row.templates() {
 			a.table = append(a.table, RouteInfo{row.method, template, row.whom(), row.class})

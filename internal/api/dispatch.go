@@ -2,8 +2,10 @@ package api
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/gorilla/mux"
@@ -21,6 +23,7 @@ import (
 // belongs to its segment, and they are never cleaned: "//" and ".." are not special (API-7, EVT-33, CLIENT-33).
 type index struct {
 	buckets map[bucketKey]*bucket
+	slashes int // the most that any template has
 }
 
 // bucketKey is the literal text of a template up to its first variable, and the literal segment that follows
@@ -38,20 +41,27 @@ type resource struct {
 	methods  map[string]*route
 }
 
-// newIndex files every template of every row. It panics if two rows claim the same method and path, or if a
-// request type wants a path variable that none of its templates has.
+// allow is the value of the header of that name, which goes with every 405.
+func (res *resource) allow() string {
+	methods := append(slices.Sorted(maps.Keys(res.methods)), http.MethodOptions)
+	return strings.Join(methods, ", ")
+}
+
+// newIndex files every template of every row. It panics if two rows claim the same method and path, or if a row
+// contradicts itself.
 func newIndex(rows []route) *index {
 	x := &index{buckets: make(map[bucketKey]*bucket)}
 	resources := make(map[string]*resource)
 	for i := range rows {
 		row := &rows[i]
-		row.checkVariables()
+		row.check()
 		for _, template := range row.templates() {
 			res := resources[template]
 			if res == nil {
 				res = &resource{template, make(map[string]*route)}
 				resources[template] = res
 				x.file(res)
+				x.slashes = max(x.slashes, strings.Count(template, "/"))
 			}
 			if res.methods[row.method] != nil {
 				panic(fmt.Sprintf("api: two routes for %s %s", row.method, template))
@@ -82,6 +92,9 @@ func (x *index) file(res *resource) {
 
 // find returns the resource of an escaped path and its variables, still escaped, or nil.
 func (x *index) find(path string) (*resource, map[string]string) {
+	if strings.Count(path, "/") > x.slashes {
+		return nil, nil // or a megabyte of slashes would mean a million look-ups
+	}
 	// The router looks at the path only. A probe whose plain path is the escaped one spares it the escaping,
 	// which it would do anew for every pattern.
 	probe := &http.Request{URL: &url.URL{Path: path}}
@@ -131,17 +144,4 @@ func (res *resource) route(method string) (*route, error) {
 		}
 	}
 	return nil, mxerr.MethodNotAllowed()
-}
-
-// checkVariables panics if the request type has a path field that no template fills.
-func (r *route) checkVariables() {
-	for _, field := range r.plan.path {
-		found := false
-		for _, template := range r.templates() {
-			found = found || strings.Contains(template, "{"+field.name+"}")
-		}
-		if !found {
-			panic(fmt.Sprintf("api: %s %s has no variable %q", r.method, r.path, field.name))
-		}
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"time"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
@@ -46,8 +47,8 @@ func refusal(err error) responder {
 }
 
 // fail answers with an error. A fault is logged with an ID that the client is told too, so that one can be found from
-// the other; neither the token nor the body is ever logged. Nothing is written for a client that has gone, nor after a
-// raw handler has begun its answer.
+// the other; neither the token nor the body is ever logged. Nothing is written for a client that has gone. If a raw
+// handler has already begun its answer, the connection is cut, so that nobody takes half of it for the whole.
 func (a *API) fail(w *response, r *http.Request, template string, err error) {
 	told := refusal(err)
 	if told == nil {
@@ -66,6 +67,8 @@ func (a *API) fail(w *response, r *http.Request, template string, err error) {
 		told = mxerr.New(http.StatusInternalServerError, mxerr.MUnknown, "internal server error (request %s)", id)
 	}
 	if w.status != 0 {
+		// net/http ends a response properly whatever the handler thinks of it, unless it cannot write any more.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Unix(1, 0))
 		return
 	}
 	if e, ok := told.(*mxerr.Error); ok {

@@ -70,9 +70,6 @@ func raw[In any](method, path string, who access, h func(context.Context, http.R
 	row := newRoute[In](method, path, who)
 	row.raw = true
 	row.noBody = true
-	if row.plan.usesBody() {
-		panic(fmt.Sprintf("api: raw route %s %s has body members", method, path))
-	}
 	row.serve = func(ctx context.Context, w http.ResponseWriter, req *request) (any, error) {
 		var in In
 		if err := row.plan.decode(req, reflect.ValueOf(&in).Elem()); err != nil {
@@ -193,4 +190,27 @@ func (r route) whom() string {
 		text += " or guest"
 	}
 	return text
+}
+
+// check panics if the row contradicts its request type.
+func (r route) check() {
+	templates := r.templates()
+	has := func(variable string) bool {
+		return slices.ContainsFunc(templates, func(t string) bool { return strings.Contains(t, "{"+variable+"}") })
+	}
+	fault := ""
+	for _, field := range r.plan.path {
+		if !has(field.name) {
+			fault = "has no variable " + field.name
+		}
+	}
+	if r.ownOnly && !has("userId") {
+		fault = "is for the user of a path that names none"
+	}
+	if r.plan.usesBody() && (r.noBody || r.method == http.MethodGet) {
+		fault = "never reads the body that its request type wants"
+	}
+	if fault != "" {
+		panic(fmt.Sprintf("api: route %s %s %s", r.method, r.path, fault))
+	}
 }

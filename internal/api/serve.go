@@ -40,6 +40,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if row, err := res.route(r.Method); err != nil {
+		w.Header().Set("Allow", res.allow())
 		a.fail(out, r, res.template, err)
 	} else {
 		a.handle(out, res.template, &request{Request: r, row: row, vars: vars})
