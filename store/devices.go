@@ -7,8 +7,8 @@ type Device struct {
 	User        events.UserID
 	ID          string // unique per user
 	DisplayName string
-	CreatedTS   int64  // milliseconds
-	LastSeenTS  int64  // milliseconds; 0: not yet
+	CreatedTS   int64 // milliseconds
+	LastSeenTS  int64 // milliseconds; 0: not yet
 	LastSeenIP  string
 	UserAgent   string
 }

@@ -1,0 +1,48 @@
+package sqlstore
+
+import (
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/store"
+)
+
+const selectDevice = `SELECT user_id, id, display_name, created_ts, last_seen_ts, last_seen_ip, user_agent FROM hs_devices `
+
+func scanDevice(r row) store.Device {
+	return store.Device{
+		User:        events.UserID(r.text(0)),
+		ID:          r.text(1),
+		DisplayName: r.text(2),
+		CreatedTS:   r.int(3),
+		LastSeenTS:  r.int(4),
+		LastSeenIP:  r.text(5),
+		UserAgent:   r.text(6),
+	}
+}
+
+// Device implements store.Devices.
+func (v *view) Device(user events.UserID, id string) (store.Device, error) {
+	return one(v, scanDevice, selectDevice+`WHERE user_id = ? AND id = ?`, string(user), id)
+}
+
+// Devices implements store.Devices.
+func (v *view) Devices(user events.UserID) ([]store.Device, error) {
+	return all(v, scanDevice, selectDevice+`WHERE user_id = ? ORDER BY id`, string(user))
+}
+
+// PutDevice implements store.DeviceWriter.
+func (t *tx) PutDevice(d store.Device) error {
+	_, err := t.exec(`INSERT INTO hs_devices (user_id, id, display_name, created_ts, last_seen_ts, last_seen_ip, user_agent)
+		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (user_id, id) DO UPDATE SET
+		display_name = excluded.display_name, last_seen_ts = excluded.last_seen_ts,
+		last_seen_ip = excluded.last_seen_ip, user_agent = excluded.user_agent`,
+		string(d.User), d.ID, d.DisplayName, d.CreatedTS, d.LastSeenTS, d.LastSeenIP, d.UserAgent)
+	return err
+}
+
+// DeleteDevice implements store.DeviceWriter.
+func (t *tx) DeleteDevice(user events.UserID, id string) error {
+	if err := t.mustChange(`DELETE FROM hs_devices WHERE user_id = ? AND id = ?`, string(user), id); err != nil {
+		return err
+	}
+	return t.DeleteTokens(user, id)
+}

@@ -1,0 +1,46 @@
+package sqlstore
+
+import (
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/store"
+)
+
+// RoomsOf implements store.Members.
+func (v *view) RoomsOf(user events.UserID) ([]store.Member, error) {
+	return all(v, func(r row) store.Member {
+		return store.Member{
+			Room:       store.RoomNum(r.int(0)),
+			RoomID:     events.RoomID(r.text(1)),
+			User:       user,
+			Membership: r.text(2),
+			Pos:        store.Pos(r.int(3)),
+			Forgotten:  r.bool(4),
+		}
+	}, `SELECT m.room, r.id, m.membership, m.pos, m.forgotten FROM hs_members m CROSS JOIN hs_rooms r ON r.num = m.room
+		WHERE m.user_id = ? ORDER BY m.room`, string(user))
+}
+
+// RoomActivity implements store.Members.
+func (v *view) RoomActivity(user events.UserID) (map[store.RoomNum]store.Pos, error) {
+	newest := make(map[store.RoomNum]store.Pos)
+	err := v.query(`SELECT m.room, (SELECT max(e.pos) FROM hs_events e WHERE e.room = m.room)
+		FROM hs_members m WHERE m.user_id = ? AND m.membership IN ('join', 'invite', 'knock')`,
+		func(r row) { newest[store.RoomNum(r.int(0))] = store.Pos(r.int(1)) }, string(user))
+	if err != nil {
+		return nil, err
+	}
+	return newest, nil
+}
+
+// ForgetRoom implements store.MemberWriter.
+func (t *tx) ForgetRoom(user events.UserID, room store.RoomNum) error {
+	return t.mustChange(`UPDATE hs_members SET forgotten = 1 WHERE user_id = ? AND room = ?`, string(user), int64(room))
+}
+
+// putMember keeps the row of a member event's user.
+func (t *tx) putMember(a store.Append) error {
+	_, err := t.exec(`INSERT INTO hs_members (user_id, room, membership, pos, forgotten) VALUES (?, ?, ?, ?, 0)
+		ON CONFLICT (user_id, room) DO UPDATE SET membership = excluded.membership, pos = excluded.pos, forgotten = 0`,
+		*a.Event.StateKey, int64(a.Room), a.Event.Membership(), int64(a.Pos))
+	return err
+}

@@ -1,0 +1,27 @@
+package sqlstore
+
+import (
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/store"
+)
+
+// Profile implements store.Profiles.
+func (v *view) Profile(user events.UserID) ([]store.ProfileField, error) {
+	return all(v, func(r row) store.ProfileField {
+		return store.ProfileField{Name: r.text(0), Value: r.blob(1)}
+	}, `SELECT name, value FROM hs_profiles WHERE user_id = ? ORDER BY name`, string(user))
+}
+
+// PutProfileField implements store.ProfileWriter.
+func (t *tx) PutProfileField(user events.UserID, f store.ProfileField) error {
+	_, err := t.exec(`INSERT INTO hs_profiles (user_id, name, value) VALUES (?, ?, ?)
+		ON CONFLICT (user_id, name) DO UPDATE SET value = excluded.value`,
+		string(user), f.Name, bytes(f.Value))
+	return err
+}
+
+// DeleteProfileField implements store.ProfileWriter.
+func (t *tx) DeleteProfileField(user events.UserID, name string) error {
+	_, err := t.exec(`DELETE FROM hs_profiles WHERE user_id = ? AND name = ?`, string(user), name)
+	return err
+}
