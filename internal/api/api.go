@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ca4c8834/homeserver/internal/account"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
 )
 
@@ -15,6 +16,8 @@ import (
 type Config struct {
 	// Authenticator turns tokens into callers. Required.
 	Authenticator Authenticator
+	// Accounts is the service for users and what belongs to them alone.
+	Accounts *account.Service
 	// Limiter holds the rate limits; nil means none.
 	Limiter Limiter
 	// Logger gets one line for every internal error; nil discards them.
@@ -76,6 +79,13 @@ func (a *API) routes() []route {
 	return slices.Concat(
 		a.versions(),
 		a.wellKnown(),
+		a.login(),
+		a.logout(),
+		a.register(),
+		a.profile(),
+		a.accountData(),
+		a.filter(),
+		a.device(),
 	)
 }
 

@@ -1,0 +1,116 @@
+// Package account is the service for users and what belongs to them alone:
+// registration, passwords, sessions, profiles, account data, filters and
+// devices.
+//
+// Its methods are called by the HTTP handlers and by the host's Go code alike.
+// They return *mxerr.Error for what the specification wants refused and
+// *uia.Required where a client has to prove more; any other error is a fault.
+// All of them may be called at once and from any goroutine.
+//
+// # Passwords and tokens
+//
+// Passwords are hashed with argon2id ([Cost]), always before the store's writer
+// is asked for, and by few goroutines at a time so that memory stays bounded.
+// Access tokens are 256 random bits and only their SHA-256 is stored;
+// [Service.Authenticate] remembers the sessions of recently used ones, so that
+// most requests don't touch the store.
+//
+// # The host's accounts
+//
+// Who may sign in with a password is up to a [uia.Provider]. The default one
+// knows the passwords set at registration; with another, users who sign in for
+// the first time get an account without a password of its own.
+package account
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/store"
+	"github.com/ca4c8834/homeserver/uia"
+)
+
+// Rooms carries changes of a user's profile into the rooms.
+type Rooms interface {
+	// ProfileChanged is called after fields of a user's profile have changed,
+	// with their names: "displayname" or "avatar_url" (PROF-11).
+	ProfileChanged(ctx context.Context, user events.UserID, fields ...string) error
+}
+
+// Waker wakes the waiting syncs of a user.
+type Waker interface {
+	// UserChanged says that there is something new for all devices of a user at
+	// a position. It is called while the store commits, in the order of the
+	// positions, and must be quick.
+	UserChanged(user events.UserID, pos store.Pos)
+}
+
+// PushRules knows the push rules of users, which clients also read as account
+// data (AD-4).
+type PushRules interface {
+	// Ruleset returns the content of a user's m.push_rules.
+	Ruleset(ctx context.Context, user events.UserID) (json.RawMessage, error)
+}
+
+// Config is what the service needs. Fields that are not marked as required may
+// be left out.
+type Config struct {
+	Store  store.Store       // required
+	Server events.ServerName // required
+	Now    func() time.Time  // the clock; required
+
+	// Provider checks passwords; nil: those of the store.
+	Provider uia.Provider
+	// Stages are those that the host adds for interactive authentication.
+	Stages []uia.Stage
+	// Registration says who may register; nobody by default.
+	Registration Registration
+	// RegistrationTokens are accepted with RegistrationByToken (UIA-24).
+	RegistrationTokens []string
+	// Cost is what hashing a password costs; zero: DefaultCost.
+	Cost Cost
+	// Logger gets what happens beside a request; nil discards it.
+	Logger *slog.Logger
+
+	Rooms     Rooms
+	Waker     Waker
+	PushRules PushRules
+}
+
+// Service is the service for accounts.
+type Service struct {
+	Config
+	hasher   *hasher
+	engine   *uia.Engine
+	sessions *sessionCache
+}
+
+// New makes the service. It starts nothing that would have to be stopped.
+func New(cfg Config) *Service {
+	if cfg.Cost == (Cost{}) {
+		cfg.Cost = DefaultCost()
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Service{Config: cfg, hasher: newHasher(cfg.Cost), sessions: newSessionCache(maxCachedSessions)}
+	if s.Provider == nil {
+		s.Provider = &storedPasswords{store: cfg.Store, hasher: s.hasher, log: cfg.Logger}
+	}
+	stages := []uia.Stage{uia.Dummy(), uia.Password(s.Provider, s.identifyIn), registrationToken(cfg.RegistrationTokens)}
+	s.engine = uia.New(cfg.Now, append(stages, cfg.Stages...)...)
+	return s
+}
+
+// Interactive returns the engine of interactive authentication, for other
+// services with endpoints that need it.
+func (s *Service) Interactive() *uia.Engine { return s.engine }
+
+func (s *Service) nowMillis() int64 { return s.Now().UnixMilli() }
+
+// sameSecret compares in constant time, but for the length.
+func sameSecret(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

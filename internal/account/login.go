@@ -1,0 +1,91 @@
+package account
+
+import (
+	"context"
+	"errors"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/mxerr"
+	"github.com/ca4c8834/homeserver/store"
+	"github.com/ca4c8834/homeserver/uia"
+)
+
+// Client is what is known about the program that signs in.
+type Client struct {
+	Device     string // chosen by the client; empty: the server chooses (SDEV-2)
+	DeviceName string // initial_device_display_name; only for new devices (SDEV-4)
+	Address    string // network address
+	UserAgent  string
+}
+
+// Session is what a client gets when it has signed in.
+type Session struct {
+	User   events.UserID
+	Device string // empty without a session (REG-8)
+	Token  string // likewise
+}
+
+// Login signs a user in with a password (LOGIN-4 to LOGIN-8).
+func (s *Service) Login(ctx context.Context, id Identifier, password string, c Client) (Session, error) {
+	user, err := s.identify(ctx, id)
+	if err == nil {
+		err = s.Provider.CheckPassword(ctx, user, password)
+	}
+	if errors.Is(err, uia.ErrUnknownUser) || errors.Is(err, uia.ErrDenied) {
+		return Session{}, mxerr.Forbidden("invalid username or password") // LOGIN-6
+	}
+	if err != nil {
+		return Session{}, err
+	}
+	login, err := s.newLogin(user, c)
+	if err != nil {
+		return Session{}, err
+	}
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		account, err := tx.User(user)
+		switch {
+		case errors.Is(err, store.ErrNotFound): // the provider is the host's and knows more users
+			err = s.createUser(tx, store.User{ID: user})
+		case err != nil:
+		case account.Deactivated:
+			err = mxerr.UserDeactivated("this account is deactivated") // LOGIN-7
+		case account.Locked:
+			err = mxerr.UserLocked("this account is locked") // LOGIN-17
+		}
+		if err != nil {
+			return err
+		}
+		return login.store(tx)
+	})
+	if err != nil {
+		return Session{}, err
+	}
+	return login.session, nil
+}
+
+// Logout ends the session of a device and removes the device (SDEV-12). A
+// device that is gone already is no error; device is empty for a session
+// without one, of which nothing is left to remove.
+func (s *Service) Logout(ctx context.Context, user events.UserID, device string) error {
+	return s.Store.Update(ctx, func(tx store.Tx) error {
+		tx.OnCommit(func() { s.sessions.drop(user) })
+		if err := tx.DeleteDevice(user, device); !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		return nil
+	})
+}
+
+// LogoutAll does for all devices of a user what Logout does for one (SDEV-13).
+func (s *Service) LogoutAll(ctx context.Context, user events.UserID) error {
+	return s.Store.Update(ctx, func(tx store.Tx) error {
+		tx.OnCommit(func() { s.sessions.drop(user) })
+		devices, err := tx.Devices(user)
+		for _, d := range devices {
+			if err == nil {
+				err = tx.DeleteDevice(user, d.ID)
+			}
+		}
+		return err
+	})
+}

@@ -1,0 +1,173 @@
+package account
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/mxerr"
+	"github.com/ca4c8834/homeserver/store"
+)
+
+// The fields of a profile that the specification names.
+const (
+	fieldDisplayName = "displayname"
+	fieldAvatarURL   = "avatar_url"
+	fieldTimezone    = "m.tz"
+)
+
+const (
+	maxFieldName = 255
+	maxProfile   = 64 << 10
+	// maxMemberField keeps what goes into member events well under the size of
+	// an event (PROF-8, PROF-11).
+	maxMemberField = 1 << 10
+)
+
+// Profile returns a user's whole profile as a JSON object. M_NOT_FOUND for
+// users without an account here (PROF-1).
+func (s *Service) Profile(ctx context.Context, user events.UserID) (json.RawMessage, error) {
+	var fields []store.ProfileField
+	err := s.Store.View(ctx, func(v store.View) (err error) {
+		if _, err = v.User(user); err == nil {
+			fields, err = v.Profile(user)
+		}
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, mxerr.NotFound("no such user")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return appendProfile(nil, fields), nil
+}
+
+// ProfileField returns one field of a profile as an object of that one member.
+// M_NOT_FOUND if the field or the user does not exist (PROF-2).
+func (s *Service) ProfileField(ctx context.Context, user events.UserID, name string) (json.RawMessage, error) {
+	var fields []store.ProfileField
+	err := s.Store.View(ctx, func(v store.View) (err error) {
+		fields, err = v.Profile(user)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	i := indexField(fields, name)
+	if i < 0 {
+		return nil, mxerr.NotFound("this profile field is not set")
+	}
+	return appendProfile(nil, fields[i:i+1]), nil
+}
+
+// SetProfileField sets a field of a user's own profile to any JSON value. An
+// empty display name or avatar is one that is not set (PROF-4 to PROF-8).
+func (s *Service) SetProfileField(ctx context.Context, user events.UserID, name string, value json.RawMessage) error {
+	if err := checkFieldName(name); err != nil {
+		return err
+	}
+	if slices.Contains([]string{fieldDisplayName, fieldAvatarURL, fieldTimezone}, name) {
+		text := gjson.ParseBytes(value)
+		switch {
+		case text.Type != gjson.String:
+			return mxerr.BadJSON("%s must be a string", name)
+		case text.Str == "":
+			return s.changeProfile(ctx, user, name, nil)
+		case len(text.Str) > maxMemberField:
+			return mxerr.ProfileTooLarge("%s may have at most %d bytes", name, maxMemberField)
+		}
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, value); err != nil {
+		return mxerr.NotJSON("%s is not JSON", name).Because(err)
+	}
+	return s.changeProfile(ctx, user, name, compact.Bytes())
+}
+
+// DeleteProfileField removes a field of a user's own profile; one that is not
+// set is no error (PROF-9).
+func (s *Service) DeleteProfileField(ctx context.Context, user events.UserID, name string) error {
+	if err := checkFieldName(name); err != nil {
+		return err
+	}
+	return s.changeProfile(ctx, user, name, nil)
+}
+
+// changeProfile sets a field, or removes it if value is nil, and tells the rooms
+// if they show it.
+func (s *Service) changeProfile(ctx context.Context, user events.UserID, name string, value []byte) error {
+	var changed bool
+	err := s.Store.Update(ctx, func(tx store.Tx) error {
+		account, err := tx.User(user)
+		if err != nil {
+			return err
+		}
+		switch { // PROF-10
+		case account.Suspended:
+			return mxerr.UserSuspended("your account is suspended")
+		case account.Guest && name != fieldDisplayName:
+			return mxerr.GuestAccessForbidden("guests may only change their display name")
+		}
+		fields, err := tx.Profile(user)
+		if err != nil {
+			return err
+		}
+		i := indexField(fields, name)
+		changed = i < 0 && value != nil || i >= 0 && !bytes.Equal(fields[i].Value, value)
+		switch {
+		case !changed:
+			return nil
+		case value == nil:
+			return tx.DeleteProfileField(user, name)
+		case i < 0:
+			fields = append(fields, store.ProfileField{Name: name, Value: value})
+		default:
+			fields[i].Value = value
+		}
+		if len(appendProfile(nil, fields)) > maxProfile { // PROF-8
+			return mxerr.ProfileTooLarge("a profile may have at most %d bytes", maxProfile)
+		}
+		return tx.PutProfileField(user, store.ProfileField{Name: name, Value: value})
+	})
+	if err != nil || !changed || s.Rooms == nil || name != fieldDisplayName && name != fieldAvatarURL {
+		return err
+	}
+	return s.Rooms.ProfileChanged(ctx, user, name) // PROF-11
+}
+
+// checkFieldName accepts what the specification names and every other
+// identifier outside of its own namespace (PROF-5, ID-9).
+func checkFieldName(name string) error {
+	if len(name) > maxFieldName {
+		return mxerr.KeyTooLarge("the name of a profile field may have at most %d bytes", maxFieldName)
+	}
+	valid := name != "" && 'a' <= name[0] && name[0] <= 'z' && !bytes.ContainsFunc([]byte(name), func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '.' && r != '_' && r != '-'
+	})
+	if !valid || len(name) >= 2 && name[:2] == "m." && name != fieldTimezone {
+		return mxerr.InvalidParam("keyName", "is neither a profile field of the specification nor a namespaced name")
+	}
+	return nil
+}
+
+func indexField(fields []store.ProfileField, name string) int {
+	return slices.IndexFunc(fields, func(f store.ProfileField) bool { return f.Name == name })
+}
+
+func appendProfile(dst []byte, fields []store.ProfileField) []byte {
+	dst = append(dst, '{')
+	for i, f := range fields {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(events.AppendString(dst, f.Name), ':')
+		dst = append(dst, f.Value...)
+	}
+	return append(dst, '}')
+}

@@ -1,0 +1,185 @@
+package account
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/mxerr"
+	"github.com/ca4c8834/homeserver/store"
+	"github.com/ca4c8834/homeserver/uia"
+)
+
+// Registration says who may register over HTTP.
+type Registration uint8
+
+// The policies of registration. [Service.CreateUser] is not bound by them.
+const (
+	RegistrationClosed  Registration = iota // nobody
+	RegistrationOpen                        // anyone
+	RegistrationByToken                     // whoever has one of the tokens of the configuration
+)
+
+// NewAccount is a request for an account.
+type NewAccount struct {
+	Username *string         // localpart; nil: the server makes one up (REG-2)
+	Password string          // required, but only once everything else is fine
+	Auth     json.RawMessage // of interactive authentication
+	// InhibitLogin asks for the account only, without a session (REG-8).
+	InhibitLogin bool
+	Client       Client
+}
+
+// Register creates an account and, unless inhibited, signs it in (REG-1 to
+// REG-12). Repeating a request that has succeeded, with the session of its
+// interactive authentication, gives the same answer again (REG-10).
+func (s *Service) Register(ctx context.Context, in NewAccount) (Session, error) {
+	op := uia.Operation{Name: "register"}
+	switch s.Registration {
+	case RegistrationOpen:
+		op.Flows = []uia.Flow{{uia.TypeDummy}}
+	case RegistrationByToken:
+		op.Flows = []uia.Flow{{uia.TypeRegistrationToken}}
+	default:
+		return Session{}, mxerr.Forbidden("registration is closed") // REG-6
+	}
+	var user events.UserID // empty: made up
+	if in.Username != nil {
+		var err error
+		if user, err = s.newUserID(*in.Username); err != nil {
+			return Session{}, err
+		}
+		op.Allowed = func(ctx context.Context) error { return s.free(ctx, user) } // REG-5
+	}
+	session, err := uia.Do(ctx, s.engine, op, in.Auth, func(ctx context.Context, _ uia.Proof) (Session, error) {
+		if in.Password == "" {
+			return Session{}, mxerr.MissingParam("password") // REG-9
+		}
+		id := user
+		if id == "" {
+			id = events.UserID("@" + randomLetters('a', 12) + ":" + string(s.Server))
+		}
+		return s.create(ctx, id, in)
+	})
+	if err == nil && user != "" && session.User != user {
+		return Session{}, mxerr.Forbidden("this authentication session has registered another user")
+	}
+	return session, err
+}
+
+// CreateUser creates an account for the host, whatever the policy of
+// registration. The username is a localpart. M_INVALID_USERNAME, M_USER_IN_USE.
+// An account without a password cannot sign in with one.
+func (s *Service) CreateUser(ctx context.Context, username, password string) (events.UserID, error) {
+	user, err := s.newUserID(username)
+	if err != nil {
+		return "", err
+	}
+	session, err := s.create(ctx, user, NewAccount{Password: password, InhibitLogin: true})
+	return session.User, err
+}
+
+// Available refuses usernames that cannot be registered (REG-15).
+func (s *Service) Available(ctx context.Context, username string) error {
+	user, err := s.newUserID(username)
+	if err != nil {
+		return err
+	}
+	return s.free(ctx, user)
+}
+
+// newUserID returns the ID of a new user with a name (REG-3, ID-2, ID-4).
+func (s *Service) newUserID(username string) (events.UserID, error) {
+	user, err := events.NewUserID(lowerASCII(username), s.Server)
+	if err != nil {
+		return "", mxerr.InvalidUsername("a username has the characters a-z 0-9 . _ = - / + only, " +
+			"and with the server name at most 255 bytes").Because(err)
+	}
+	return user, nil
+}
+
+// free refuses an ID that is taken, also in another spelling or by a
+// deactivated account (REG-4, REG-11).
+func (s *Service) free(ctx context.Context, user events.UserID) error {
+	return s.Store.View(ctx, func(v store.View) error { return freeIn(v, user) })
+}
+
+func freeIn(v store.View, user events.UserID) error {
+	_, err := v.UserFold(user)
+	switch {
+	case err == nil:
+		return mxerr.UserInUse("this username is taken")
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	}
+	return err
+}
+
+// create stores a new account, and its first session unless that is inhibited.
+func (s *Service) create(ctx context.Context, user events.UserID, in NewAccount) (Session, error) {
+	login, err := s.newLogin(user, in.Client)
+	if err != nil {
+		return Session{}, err
+	}
+	account := store.User{ID: user}
+	if in.Password != "" {
+		if account.PasswordHash, err = s.hasher.hash(ctx, in.Password); err != nil {
+			return Session{}, err
+		}
+	}
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
+		if err := freeIn(tx, user); err != nil { // REG-5
+			return err
+		}
+		if err := s.createUser(tx, account); err != nil || in.InhibitLogin {
+			return err
+		}
+		return login.store(tx)
+	})
+	switch {
+	case err != nil:
+		return Session{}, err
+	case in.InhibitLogin:
+		return Session{User: user}, nil
+	}
+	return login.session, nil
+}
+
+// createUser adds an account, whose display name is its localpart at first
+// (REG-12).
+func (s *Service) createUser(tx store.Tx, account store.User) error {
+	account.CreatedTS = s.nowMillis()
+	if err := tx.CreateUser(account); err != nil {
+		return err
+	}
+	return tx.PutProfileField(account.ID, store.ProfileField{
+		Name: fieldDisplayName, Value: events.AppendString(nil, account.ID.Localpart()),
+	})
+}
+
+// registrationToken is the m.login.registration_token stage (UIA-24).
+type registrationToken []string
+
+var _ uia.Stage = registrationToken(nil)
+
+// Type implements uia.Stage.
+func (registrationToken) Type() string { return uia.TypeRegistrationToken }
+
+// Check implements uia.Stage.
+func (tokens registrationToken) Check(_ context.Context, a uia.Attempt) (events.UserID, error) {
+	given := gjson.GetBytes(a.Auth, "token")
+	if given.Type != gjson.String {
+		return "", mxerr.MissingParam("auth.token")
+	}
+	known := false
+	for _, token := range tokens {
+		known = sameSecret(token, given.Str) || known
+	}
+	if !known {
+		return "", mxerr.Unauthorized("the registration token is not valid")
+	}
+	return "", nil
+}

@@ -1,0 +1,103 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/account"
+	"github.com/ca4c8834/homeserver/internal/mxerr"
+	"github.com/ca4c8834/homeserver/internal/ratelimit"
+)
+
+// login serves how sessions begin, and whose they are.
+func (a *API) login() []route {
+	return []route{
+		get("/login", open, a.getLogin).limit(ratelimit.Login),
+		post("/login", open, a.postLogin).limit(ratelimit.Login),
+		get("/account/whoami", byUser, a.getWhoami).guests().limit(ratelimit.Account),
+	}
+}
+
+// loginPassword is the type of login with a password.
+const loginPassword = "m.login.password"
+
+type loginFlow struct {
+	Type string `json:"type"`
+}
+
+type loginFlowsOut struct {
+	Flows []loginFlow `json:"flows"`
+}
+
+func (a *API) getLogin(context.Context, *caller, empty) (loginFlowsOut, error) {
+	return loginFlowsOut{[]loginFlow{{loginPassword}}}, nil
+}
+
+type loginIn struct {
+	Type       string          `json:"type" required:"true"`
+	Password   *string         `json:"password"`
+	Device     string          `json:"device_id"`
+	DeviceName string          `json:"initial_device_display_name"`
+	Body       json.RawMessage `body:""` // has the identifier, in one of its forms
+}
+
+// sessionOut is the answer of login and of registration (LOGIN-5, REG-7).
+type sessionOut struct {
+	User       events.UserID     `json:"user_id"`
+	Token      string            `json:"access_token,omitempty"`
+	Device     string            `json:"device_id,omitempty"`
+	HomeServer events.ServerName `json:"home_server"` // for clients of r0
+}
+
+func newSessionOut(s account.Session) sessionOut {
+	return sessionOut{s.User, s.Token, s.Device, s.User.Server()}
+}
+
+func (a *API) postLogin(ctx context.Context, c *caller, in loginIn) (sessionOut, error) {
+	if in.Type != loginPassword {
+		return sessionOut{}, mxerr.New(http.StatusBadRequest, mxerr.MUnknown, "type %q is not supported", in.Type) // LOGIN-3
+	}
+	if in.Password == nil {
+		return sessionOut{}, mxerr.MissingParam("password")
+	}
+	id, err := account.ParseIdentifier(in.Body)
+	if err != nil {
+		return sessionOut{}, err
+	}
+	session, err := a.Accounts.Login(ctx, id, *in.Password, clientOf(c, in.Device, in.DeviceName))
+	return newSessionOut(session), err
+}
+
+// clientOf describes the program that signs in.
+func clientOf(c *caller, device, name string) account.Client {
+	return account.Client{
+		Device: device, DeviceName: name,
+		Address: c.Presented.Address, UserAgent: c.Presented.UserAgent,
+	}
+}
+
+type whoamiOut struct {
+	User   events.UserID `json:"user_id"`
+	Device string        `json:"device_id,omitempty"`
+	Guest  bool          `json:"is_guest"`
+}
+
+func (a *API) getWhoami(_ context.Context, c *caller, _ empty) (whoamiOut, error) {
+	return whoamiOut{c.User, c.Device, c.Guest}, nil
+}
+
+// Accounts is an [Authenticator] over the accounts of the server.
+type Accounts struct{ *account.Service }
+
+var _ Authenticator = Accounts{}
+
+// Authenticate implements Authenticator.
+func (a Accounts) Authenticate(ctx context.Context, p Credentials) (*Caller, error) {
+	id, err := a.Service.Authenticate(ctx, p.Token, p.Address, p.UserAgent, p.EvenIfLocked)
+	if err != nil {
+		return nil, err
+	}
+	return &Caller{User: id.User, Device: id.Device, Guest: id.Guest}, nil
+}
