@@ -6,7 +6,7 @@ import "strings"
 // anything else it stops early and sets bad, and never panics.
 type members struct {
 	b   []byte
-	i   int
+	i   int // -1 at the end
 	bad bool
 }
 
@@ -14,21 +14,21 @@ type members struct {
 func membersOf(obj []byte) members {
 	i := skipSpace(obj, 0)
 	if i == len(obj) || obj[i] != '{' {
-		return members{b: obj, i: len(obj), bad: true}
+		return members{b: obj, i: -1, bad: true}
 	}
 	return members{b: obj, i: skipSpace(obj, i+1)}
 }
 
 // next returns the next key, as it stands between its quotes, and its value.
 func (m *members) next() (key, value []byte, ok bool) {
-	if m.i >= len(m.b) {
+	if m.i < 0 {
 		return nil, nil, false
 	}
-	if m.b[m.i] == '}' {
-		m.i = len(m.b)
+	if m.i < len(m.b) && m.b[m.i] == '}' {
+		m.i = -1
 		return nil, nil, false
 	}
-	if m.b[m.i] != '"' {
+	if m.i == len(m.b) || m.b[m.i] != '"' {
 		return m.fail()
 	}
 	keyEnd := skipString(m.b, m.i)
@@ -58,7 +58,7 @@ func (m *members) next() (key, value []byte, ok bool) {
 }
 
 func (m *members) fail() (key, value []byte, ok bool) {
-	m.i, m.bad = len(m.b), true
+	m.i, m.bad = -1, true
 	return nil, nil, false
 }
 

@@ -148,3 +148,5 @@ func TestDecodeBase64(t *testing.T) {
 		t.Error("accepted a space")
 	}
 }
+
+func publicKey(key ed25519.PrivateKey) ed25519.PublicKey { return key.Public().(ed25519.PublicKey) }
