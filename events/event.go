@@ -107,6 +107,18 @@ func (e *Event) IsState() bool { return e.StateKey != nil }
 
 // Membership returns content.membership, "" if it is absent or not a string.
 func (e *Event) Membership() string {
-	m, _ := stringMember(e.Content, "membership")
-	return m
+	switch v := lookup(e.Content, "membership"); string(v) {
+	case `"join"`: // without an allocation, since every check asks
+		return MembershipJoin
+	case `"invite"`:
+		return MembershipInvite
+	case `"leave"`:
+		return MembershipLeave
+	case `"ban"`:
+		return MembershipBan
+	case `"knock"`:
+		return MembershipKnock
+	default:
+		return text(v)
+	}
 }

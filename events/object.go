@@ -177,6 +177,12 @@ func stringValue(v []byte) (string, bool) {
 	return unquote(v[1 : len(v)-1]), true
 }
 
+// text is the string in value, "" if it is none.
+func text(value []byte) string {
+	s, _ := stringValue(value)
+	return s
+}
+
 func isString(v []byte) bool { return len(v) > 1 && v[0] == '"' }
 func isObject(v []byte) bool { return len(v) > 1 && v[0] == '{' }
 func isArray(v []byte) bool  { return len(v) > 1 && v[0] == '[' }

@@ -84,12 +84,6 @@ func (e *Event) derive(redacts EventID) error {
 	return nil
 }
 
-// text is the string in value, "" if it is none.
-func text(value []byte) string {
-	s, _ := stringValue(value)
-	return s
-}
-
 // integer is the integer in value, 0 if it is none.
 func integer(value []byte) int64 {
 	n, err := strconv.ParseInt(string(value), 10, 64)

@@ -21,17 +21,18 @@ const maxLevel = CreatorLevel - 1
 // level reads one power level in the forms the version allows (RVER-12).
 func (v *RoomVersion) level(value []byte) (int64, levelForm) {
 	s := string(value)
-	switch {
-	case isString(value) && v.LevelForm >= LevelString:
+	quoted := isString(value)
+	if quoted {
 		s = strings.TrimSpace(text(value))
-		unsigned := strings.TrimPrefix(s, "+")
-		if unsigned == s {
-			unsigned = strings.TrimPrefix(s, "-")
-		}
-		if unsigned == "" || !only(unsigned, digit) {
-			return 0, malformed
-		}
-	case len(value) == 0 || value[0] != '-' && !digit(value[0]):
+	}
+	digits := strings.TrimPrefix(s, "-")
+	if quoted && digits == s {
+		digits = strings.TrimPrefix(s, "+")
+	}
+	switch {
+	case quoted && v.LevelForm < LevelString, digits == "" || !digit(digits[0]):
+		return 0, malformed
+	case !only(digits, digit) && (quoted || v.LevelForm < LevelFloat):
 		return 0, malformed
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
@@ -41,12 +42,10 @@ func (v *RoomVersion) level(value []byte) (int64, levelForm) {
 	if v.LevelForm == LevelInteger {
 		return 0, malformed
 	}
-	f, err := strconv.ParseFloat(s, 64)
+	f, _ := strconv.ParseFloat(s, 64)
 	switch {
 	case math.IsInf(f, 0):
 		return 0, outOfRange
-	case err != nil || v.LevelForm == LevelString && f != math.Trunc(f):
-		return 0, malformed
 	case f >= maxLevel:
 		return maxLevel, wellFormed
 	case f <= -maxLevel:

@@ -36,7 +36,7 @@ func versionSpan(t *testing.T, span string) []*RoomVersion {
 
 // testRoom is a room state that the tests write without asking the rules.
 type testRoom struct {
-	t      *testing.T
+	t      testing.TB
 	v      *RoomVersion
 	id     RoomID
 	create *Event
@@ -47,7 +47,7 @@ type testRoom struct {
 func (r *testRoom) Event(typ, key string) *Event { return r.state[StateKey{typ, key}] }
 
 // newRoom makes a room whose create event has the given extra content, such as `"m.federate":false`.
-func newRoom(t *testing.T, v *RoomVersion, extra string) *testRoom {
+func newRoom(t testing.TB, v *RoomVersion, extra string) *testRoom {
 	t.Helper()
 	r := &testRoom{t: t, v: v, state: map[StateKey]*Event{}}
 	parts := []string{`"room_version":"` + v.ID + `"`}
