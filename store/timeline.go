@@ -10,7 +10,8 @@ type Event struct {
 	ID   events.EventID
 	JSON []byte // events.Event.Raw; after a redaction, of the redacted event
 
-	// Txn is how the event was sent; zero if not by a client's request.
+	// Txn is how the event was sent, the path left out; zero if not by a
+	// client's request.
 	Txn Txn
 
 	// Replaces is the position of the state event whose place this one took;
@@ -26,7 +27,7 @@ type Event struct {
 type Txn struct {
 	Device string // of the sender
 	ID     string // the transaction ID
-	Path   string // what else tells requests apart: endpoint, room, event type
+	Path   string // what else tells requests apart: endpoint, room, event type; only for finding
 }
 
 // Timeline reads events in the order of their positions.

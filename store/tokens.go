@@ -23,7 +23,7 @@ type Tokens interface {
 
 // TokenWriter changes access tokens.
 type TokenWriter interface {
-	// PutToken adds a token. Its device must exist.
+	// PutToken adds a token. ErrNotFound if its device does not exist.
 	PutToken(t Token) error
 
 	// DeleteTokens removes all tokens of a device; none is no error.

@@ -4,52 +4,54 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/store/sqlite"
+	"github.com/ca4c8834/homeserver/store/storetest"
 )
 
-func TestSmoke(t *testing.T) {
-	for _, open := range []func() (store.Store, error){sqlite.Memory, func() (store.Store, error) { return sqlite.Open(filepath.Join(t.TempDir(), "x.db")) }} {
-		st, err := open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		key := ""
-		err = st.Update(t.Context(), func(tx store.Tx) error {
-			if err := tx.CreateUser(store.User{ID: "@Alice:x"}); err != nil {
-				return err
-			}
-			num, err := tx.CreateRoom(store.Room{ID: "!r:x", Version: "12"})
-			if err != nil {
-				return err
-			}
-			return tx.Append(store.Append{Pos: tx.Next(), Room: num, Event: &events.Event{ID: "$1", Type: "m.room.create", StateKey: &key, Raw: []byte(`{}`), Sender: "@Alice:x"}})
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = st.View(t.Context(), func(v store.View) error {
-			u, err := v.UserFold("@alice:x")
-			if err != nil {
-				return err
-			}
-			evs, err := v.StateAt(1, store.MaxPos, true)
-			if err != nil {
-				return err
-			}
-			evs2, err := v.StateEventsAt(1, store.MaxPos, []events.StateKey{{"m.room.create", ""}})
-			if err != nil {
-				return err
-			}
-			t.Log(u, evs, evs2, v.Position())
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := st.Close(); err != nil {
-			t.Fatal(err)
-		}
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, memory)
+}
+
+func TestFile(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, file)
+}
+
+func memory(t *testing.T) store.Store {
+	t.Helper()
+	st, err := sqlite.Memory()
+	if err != nil {
+		t.Fatal(err)
 	}
+	return st
+}
+
+func file(t *testing.T) store.Store {
+	t.Helper()
+	return openFile(t, filepath.Join(t.TempDir(), "chat.db"))
+}
+
+// onFile is a store that the suite can reopen.
+type onFile struct {
+	store.Store
+	path string
+}
+
+func openFile(t *testing.T, path string) onFile {
+	t.Helper()
+	st, err := sqlite.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return onFile{st, path}
+}
+
+func (o onFile) Reopen(t *testing.T) store.Store {
+	t.Helper()
+	if err := o.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return openFile(t, o.path)
 }

@@ -1,0 +1,71 @@
+package storetest
+
+import (
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/store"
+)
+
+func members() []rule {
+	of := func(f *fixture, user events.UserID) (got []store.Member) {
+		f.Helper()
+		f.view(func(v store.View) (err error) { got, err = v.RoomsOf(user); return err })
+		return got
+	}
+	member := func(user events.UserID, membership string) *events.Event {
+		return stateEvent(events.TypeMember, string(user), membership)
+	}
+	return []rule{
+		{"RoomsOf returns all rooms that a user has a member event in, ordered by room number", func(f *fixture) {
+			one, two, three := f.room("one"), f.room("two"), f.room("three")
+			second := f.add(two, member(alice, "invite"))[0]
+			first := f.add(one, member(alice, "ban"))[0]
+			f.add(three, member(bob, "join"), stateEvent("org.example.member", string(alice), "join"))
+			equal(f, of(f, alice), []store.Member{
+				{Room: one, RoomID: "!one:example.org", User: alice, Membership: "ban", Pos: first.Pos},
+				{Room: two, RoomID: "!two:example.org", User: alice, Membership: "invite", Pos: second.Pos},
+			})
+			equal(f, len(of(f, "@carl:example.org")), 0)
+		}},
+		{"an m.room.member event becomes the row of its user in Members", func(f *fixture) {
+			room := f.room("r")
+			for _, m := range []string{"knock", "invite", "join", "leave", "ban"} {
+				row := f.add(room, member(alice, m))[0]
+				equal(f, of(f, alice), []store.Member{{Room: room, RoomID: "!r:example.org", User: alice, Membership: m, Pos: row.Pos}})
+			}
+		}},
+		{"ForgetRoom marks a room as forgotten by a user, until their next member event", func(f *fixture) {
+			room := f.room("r")
+			f.add(room, member(alice, "leave"), member(bob, "leave"))
+			f.update(func(tx store.Tx) error { return tx.ForgetRoom(alice, room) })
+			equal(f, of(f, alice)[0].Forgotten, true)
+			equal(f, of(f, bob)[0].Forgotten, false)
+			f.add(room, member(bob, "join"))
+			equal(f, of(f, alice)[0].Forgotten, true)
+			f.add(room, member(alice, "invite"))
+			equal(f, of(f, alice)[0].Forgotten, false)
+			f.refused(store.ErrNotFound, func(tx store.Tx) error { return tx.ForgetRoom("@carl:example.org", room) })
+		}},
+		{"RoomActivity returns the position of the newest event of each room that a user is joined to, invited to or knocking on", func(f *fixture) {
+			want := map[store.RoomNum]store.Pos{}
+			for _, m := range []string{"join", "invite", "knock", "leave", "ban"} {
+				room := f.room(m)
+				in := member(alice, m)
+				in.ID += events.EventID(m)
+				f.add(room, in)
+				row := f.add(room, message(m))[0]
+				if m != "leave" && m != "ban" {
+					want[room] = row.Pos
+				}
+			}
+			f.update(func(tx store.Tx) error { return put(tx, "no event") })
+			f.view(func(v store.View) error {
+				got, err := v.RoomActivity(alice)
+				equal(f, got, want)
+				none, err2 := v.RoomActivity(bob)
+				equal(f, len(none), 0)
+				f.is(err2, nil)
+				return err
+			})
+		}},
+	}
+}

@@ -1,0 +1,57 @@
+package storetest
+
+import (
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/store"
+)
+
+func profiles() []rule {
+	profile := func(f *fixture, user events.UserID) (got []store.ProfileField) {
+		f.Helper()
+		f.view(func(v store.View) (err error) { got, err = v.Profile(user); return err })
+		return got
+	}
+	return []rule{
+		{"Profile returns the fields of a user, ordered by name; none for a user who has none or does not exist", func(f *fixture) {
+			equal(f, len(profile(f, alice)), 0)
+			want := []store.ProfileField{
+				{Name: "avatar_url", Value: []byte(`"mxc://x/y"`)},
+				{Name: "displayname", Value: []byte(`"Alice"`)},
+				{Name: "m.tz", Value: []byte(`"Europe/Berlin"`)},
+			}
+			f.update(func(tx store.Tx) error {
+				for _, i := range []int{2, 0, 1} {
+					if err := tx.PutProfileField(alice, want[i]); err != nil {
+						return err
+					}
+				}
+				return tx.PutProfileField(bob, want[0])
+			})
+			equal(f, profile(f, alice), want)
+			equal(f, profile(f, bob), want[:1])
+		}},
+		{"PutProfileField sets a field", func(f *fixture) {
+			for _, name := range []string{`"one"`, `"two"`} {
+				f.update(func(tx store.Tx) error {
+					return tx.PutProfileField(alice, store.ProfileField{Name: "displayname", Value: []byte(name)})
+				})
+				equal(f, profile(f, alice), []store.ProfileField{{Name: "displayname", Value: []byte(name)}})
+			}
+		}},
+		{"DeleteProfileField removes a field; one that is not there is no error", func(f *fixture) {
+			f.update(func(tx store.Tx) error {
+				for _, u := range []events.UserID{alice, bob} {
+					if err := tx.PutProfileField(u, store.ProfileField{Name: "m.tz", Value: []byte(`"UTC"`)}); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			for range 2 {
+				f.update(func(tx store.Tx) error { return tx.DeleteProfileField(alice, "m.tz") })
+			}
+			equal(f, len(profile(f, alice)), 0)
+			equal(f, len(profile(f, bob)), 1)
+		}},
+	}
+}
