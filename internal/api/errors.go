@@ -28,6 +28,9 @@ func refusal(err error) responder {
 	if r, ok := errors.AsType[responder](err); ok {
 		return r
 	}
+	if e, ok := errors.AsType[*events.FilterError](err); ok { // before the IDError that it may wrap
+		return mxerr.BadJSON("%s", e.Error()) // FILT-5
+	}
 	if e, ok := errors.AsType[*events.IDError](err); ok {
 		return mxerr.New(http.StatusBadRequest, mxerr.MInvalidParam, "%s", e.Error()) // ID-13
 	}
@@ -39,6 +42,9 @@ func refusal(err error) responder {
 	}
 	if e, ok := errors.AsType[*events.FieldError](err); ok {
 		return mxerr.BadJSON("%s", e.Error())
+	}
+	if e, ok := errors.AsType[*events.AuthError](err); ok {
+		return mxerr.Forbidden("%s", e.Reason) // ERR-6
 	}
 	if e, ok := errors.AsType[*events.SizeError](err); ok {
 		return mxerr.TooLarge("%s", e.Error())

@@ -44,6 +44,7 @@ func TestErrorsBecomeResponses(t *testing.T) {
 		{"API-2: no JSON", events.Valid([]byte("{")), 400, mxerr.MNotJSON},
 		{"API-3: unacceptable JSON", &events.JSONError{Kind: events.BadJSON}, 400, mxerr.MBadJSON},
 		{"API-3: unacceptable field", &events.FieldError{Field: "content.x", Reason: "must be a string"}, 400, mxerr.MBadJSON},
+		{"ERR-6: refused by the authorisation rules", &events.AuthError{Rule: "5.3", Reason: "banned"}, 403, mxerr.MForbidden},
 		{"too large", &events.SizeError{Size: 2, Max: 1}, 413, mxerr.MTooLarge},
 		{"ERR-18: a fault", errors.New("disk full"), 500, mxerr.MUnknown},
 		{"ERR-18: a fault that looks like the client's", fmt.Errorf("query: %w", context.Canceled), 500, mxerr.MUnknown},
