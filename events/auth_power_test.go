@@ -36,6 +36,10 @@ func TestAuthPowerLevelForms(t *testing.T) {
 		content := `{"users":` + bad + `}`
 		tests = append(tests, first("AUTHZ-28 "+content, "1-12", content, "10.3"))
 	}
+	for _, content := range []string{`{"events":{"m.x":1e400}}`, `{"notifications":{"room":-1e400}}`} {
+		tests = append(tests, first("RVER-12 beyond a double "+content, "1-5", content, "10.2"))
+	}
+	tests = append(tests, first("RVER-12 beyond a double in users", "1-5", `{"users":{"@b:hs.test":1e400}}`, "10.3"))
 	const everything = `{"users_default":0,"events_default":0,"state_default":50,"ban":50,"redact":50,"kick":50,"invite":0,` +
 		`"events":{"m.x":1},"notifications":{"room":20},"users":{"@bob:hs.test":-1,"@É x:hs.test":1},"other":{"a":"b"}}`
 	two := scene{create: `"additional_creators":["@bob:hs.test"]`}

@@ -330,8 +330,8 @@ func TestBuildRefuses(t *testing.T) {
 func TestParse(t *testing.T) {
 	t.Parallel()
 	v := versions[9]
-	const min = `{"content":{"a":1},"room_id":"!r:hs","sender":"@a:hs","type":"t"}`
-	e, err := v.Parse([]byte(min), "$id")
+	const least = `{"content":{"a":1},"room_id":"!r:hs","sender":"@a:hs","type":"t"}`
+	e, err := v.Parse([]byte(least), "$id")
 	if err != nil || e.IsState() || e.StateKey != nil || e.ID != "$id" || e.Room != "!r:hs" || e.Sender != "@a:hs" || e.Type != "t" || string(e.Content) != `{"a":1}` {
 		t.Errorf("got %+v, %v", e, err)
 	}
@@ -354,7 +354,7 @@ func TestParse(t *testing.T) {
 			t.Errorf("Parse(%s) = %v", bad, err)
 		}
 	}
-	if _, err := versions[0].Parse([]byte(min), ""); err == nil {
+	if _, err := versions[0].Parse([]byte(least), ""); err == nil {
 		t.Error("version 1 event without ID accepted")
 	}
 }

@@ -258,6 +258,20 @@ func TestAppendFields(t *testing.T) {
 	}
 }
 
+// TestAppendFieldsBound: FILT-9 lets the server return more, which bounds the work for one event.
+func TestAppendFieldsBound(t *testing.T) {
+	t.Parallel()
+	f := &Filter{EventFields: make([]string, maxEventFields)}
+	const event = `{"content":{"x":1}}`
+	if got := string(f.AppendFields(nil, []byte(event))); got != `{"content":{}}` {
+		t.Errorf("at the bound: %s", got)
+	}
+	f.EventFields = append(f.EventFields, "type")
+	if got := string(f.AppendFields(nil, []byte(event))); got != event {
+		t.Errorf("over the bound: %s", got)
+	}
+}
+
 func FuzzFilter(f *testing.F) {
 	f.Add([]byte(`{"event_fields":["a\\.b.c"],"room":{"timeline":{"types":["m.*x*"],"limit":5,"contains_url":true},"rooms":["*"]}}`), "m.room.x", []byte(`{"content":{"url":"x"}}`))
 	f.Add([]byte(`{"types":["**"],"senders":["@a:b"]}`), "", []byte(`{}`))

@@ -2,10 +2,10 @@ package events
 
 import "strings"
 
-// ValidOpaqueID reports whether s is an opaque identifier of at most max characters: not empty and only
-// 0-9 A-Z a-z . _ ~ - (ID-8). Registration tokens have max 64, all others 255.
-func ValidOpaqueID(s string, max int) bool {
-	return s != "" && len(s) <= max && only(s, func(c byte) bool { return alphanumeric(c) || strings.IndexByte("._~-", c) >= 0 })
+// ValidOpaqueID reports whether s is an opaque identifier of at most limit characters: not empty and only
+// 0-9 A-Z a-z . _ ~ - (ID-8). Registration tokens have 64, all others 255.
+func ValidOpaqueID(s string, limit int) bool {
+	return s != "" && len(s) <= limit && only(s, func(c byte) bool { return alphanumeric(c) || strings.IndexByte("._~-", c) >= 0 })
 }
 
 // ValidNamespacedID reports whether s follows the common namespaced identifier grammar (ID-9): 1 to 255 characters, the

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -74,6 +75,22 @@ func TestPowerLevelsMemo(t *testing.T) {
 	if got := v.PowerLevels(r).User(carol); got != 0 {
 		t.Errorf("without the event: carol has %d", got)
 	}
+}
+
+// TestPowerLevelsConcurrent is for the race detector: an event is safe for concurrent reading.
+func TestPowerLevelsConcurrent(t *testing.T) {
+	t.Parallel()
+	r := scene{levels: `{"users":{"@carol:hs.test":5}}`}.room(t, versions[11])
+	e := r.event(alice, "m.x", nil, `{}`)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			if r.v.PowerLevels(r).User(carol) != 5 || Check(e, r) != nil {
+				t.Error("wrong levels")
+			}
+		})
+	}
+	group.Wait()
 }
 
 func TestCreators(t *testing.T) {

@@ -19,7 +19,7 @@ const (
 
 func ptr[T any](v T) *T { return &v }
 
-// span returns the room versions from–to, as in "1-5" or "12".
+// versionSpan returns the room versions from–to, as in "1-5" or "12".
 func versionSpan(t *testing.T, span string) []*RoomVersion {
 	t.Helper()
 	from, to, ok := strings.Cut(span, "-")

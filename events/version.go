@@ -59,6 +59,16 @@ func LookupVersion(id string) (*RoomVersion, bool) {
 	return nil, false
 }
 
+// VersionOf finds the room version that the content of a create event names, "1" if it names none (RVER-6). What is no
+// string names no version.
+func VersionOf(createContent []byte) (*RoomVersion, bool) {
+	value := lookup(createContent, "room_version")
+	if value == nil {
+		return LookupVersion("1")
+	}
+	return LookupVersion(text(value))
+}
+
 // Versions lists the identifiers of all supported room versions, oldest first (RVER-1).
 func Versions() []string {
 	ids := make([]string, len(versions))

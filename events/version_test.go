@@ -79,3 +79,17 @@ func TestNextDepth(t *testing.T) {
 		}
 	}
 }
+
+// TestVersionOf: RVER-6.
+func TestVersionOf(t *testing.T) {
+	t.Parallel()
+	for content, want := range map[string]string{
+		`{}`: "1", `{"room_version":"1"}`: "1", `{"room_version":"12"}`: "12", `{"room_version":"99"}`: "", `{"room_version":6}`: "",
+		`{"room_version":null}`: "",
+	} {
+		v, ok := VersionOf([]byte(content))
+		if ok != (want != "") || ok && v.ID != want {
+			t.Errorf("%s: %v, %v; want %q", content, v, ok, want)
+		}
+	}
+}
