@@ -466,7 +466,7 @@ func TestOtherIdentity(t *testing.T) {
 	}
 }
 
-// PWD-2: without a token the stages select the account; two of them must agree.
+// Without a token the stages select the account; two of them must agree.
 func TestIdentityWithoutToken(t *testing.T) {
 	t.Parallel()
 	f := newFixture(hostStage{func(a Attempt) (events.UserID, error) { return bob, nil }})

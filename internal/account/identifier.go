@@ -126,8 +126,11 @@ func (s *Service) identify(ctx context.Context, id Identifier) (events.UserID, e
 		account, err = v.UserFold(user)
 		return err
 	})
-	if errors.Is(err, store.ErrNotFound) {
-		return events.UserID("@" + lowerASCII(user.Localpart()) + ":" + string(s.Server)), nil
+	if errors.Is(err, store.ErrNotFound) { // the host's accounts may still know the user, if there can be one
+		if user, err = s.newUserID(user.Localpart()); err != nil {
+			return "", uia.ErrUnknownUser
+		}
+		return user, nil
 	}
 	return account.ID, err
 }

@@ -132,7 +132,7 @@ func TestAccountDataSetElsewhere(t *testing.T) {
 	wantJSON(t, do(s, "GET", aliceData+"/rooms/!r:example.org/account_data/m.fully_read", token, ""), 200, `{"event_id":"$1"}`)
 }
 
-// AD-6: every change takes a position and wakes the user's syncs.
+// Every change takes a position and wakes the user's syncs: what AD-6 needs from here.
 func TestAccountDataWakesSyncs(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, nil)

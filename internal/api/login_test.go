@@ -240,7 +240,7 @@ func TestDeactivatedSession(t *testing.T) {
 	want(t, do(s, "GET", "/_matrix/client/v3/account/whoami", token, ""), 401, mxerr.MUnknownToken)
 }
 
-// SDEV-1, SDEV-3, SDEV-4, REFR-9: logging in with a device ID takes the device over, ends its earlier token and keeps
+// SDEV-1, SDEV-3, SDEV-4 for access tokens: logging in with a device ID takes the device over, ends its earlier token and keeps
 // its name, and leaves other devices alone.
 func TestLoginWithKnownDevice(t *testing.T) {
 	t.Parallel()
@@ -298,7 +298,7 @@ func (h hostAccounts) CheckPassword(_ context.Context, user events.UserID, passw
 func TestLoginWithHostAccounts(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(c *account.Config) {
-		c.Provider = hostAccounts{"@carol:example.org": "secret", "@dan:example.org": "banned"}
+		c.Provider = hostAccounts{"@carol:example.org": "secret", "@dan:example.org": "banned", "@é:example.org": "secret"}
 	})
 	for range 2 {
 		w := do(s, "POST", loginPath, "", `{"type":"m.login.password","user":"Carol","password":"secret"}`)
@@ -310,6 +310,7 @@ func TestLoginWithHostAccounts(t *testing.T) {
 	wantJSON(t, do(s, "GET", "/_matrix/client/v3/profile/@carol:example.org", "", ""), 200, `{"displayname":"carol"}`)
 	want(t, do(s, "POST", loginPath, "", `{"type":"m.login.password","user":"carol","password":"x"}`), 403, mxerr.MForbidden)
 	want(t, do(s, "POST", loginPath, "", `{"type":"m.login.password","user":"eve","password":"x"}`), 403, mxerr.MForbidden)
+	want(t, do(s, "POST", loginPath, "", `{"type":"m.login.password","user":"é","password":"secret"}`), 403, mxerr.MForbidden) // ID-2
 	want(t, do(s, "POST", loginPath, "", `{"type":"m.login.password","user":"dan","password":"banned"}`), 401, mxerr.MUserLocked)
 }
 
@@ -328,7 +329,7 @@ func TestWhoami(t *testing.T) {
 		`{"user_id":"@guest:example.org","device_id":"PHONE","is_guest":true}`)
 }
 
-// RATE-4: the classes of the account endpoints.
+// RATE-4 for the endpoints of this package's login, registration and profile: the classes of the account endpoints.
 func TestAccountClasses(t *testing.T) {
 	t.Parallel()
 	limited := map[string]ratelimit.Class{

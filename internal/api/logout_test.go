@@ -6,7 +6,7 @@ import (
 	"github.com/ca4c8834/homeserver/internal/mxerr"
 )
 
-// SDEV-12: logout ends the calling session and removes its device, others stay; API-1: the body is ignored.
+// SDEV-12 but for the keys: logout ends the calling session and removes its device, others stay; API-1: the body is ignored.
 func TestLogout(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
@@ -37,7 +37,7 @@ func TestLogout(t *testing.T) {
 	}
 }
 
-// SDEV-13: logout/all ends all sessions of the user, the caller's included, and nobody else's.
+// SDEV-13 but for the keys: logout/all ends all sessions of the user, the caller's included, and nobody else's.
 func TestLogoutAll(t *testing.T) {
 	t.Parallel()
 	for _, version := range []string{"v3", "r0"} {

@@ -156,7 +156,7 @@ func TestProfileOfSuspendedAndGuests(t *testing.T) {
 	want(t, do(s, "DELETE", profile+"/displayname", guest, ""), 200, "")
 }
 
-// PROF-11: a change of name or avatar, and only a change, is passed on to the rooms; PROF-13: other fields are not.
+// A change of name or avatar, and only a change, is passed on to the rooms, which have to show it; other fields are not.
 func TestProfileReachesRooms(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, nil)

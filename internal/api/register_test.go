@@ -14,7 +14,7 @@ import (
 
 const registerPath = "/_matrix/client/v3/register"
 
-// REG-1, UIA-1, UIA-2, UIA-3, UIA-17, CLIENTA-5: registration needs interactive authentication, even if its only stage
+// REG-1, UIA-1 for registration, UIA-2, UIA-3, UIA-17, CLIENTA-5: registration needs interactive authentication, even if its only stage
 // always passes.
 func TestRegisterChallenge(t *testing.T) {
 	t.Parallel()
