@@ -139,8 +139,10 @@ func TestNoEmptyFlow(t *testing.T) {
 	t.Parallel()
 	f := newFixture()
 	for _, flows := range [][]Flow{nil, {{}}} {
-		result, err := f.do(t, op(flows...), `{"type":"m.login.dummy"}`)
-		challenged(t, result, err)
+		for _, auth := range []string{"", "{}", `{"type":"m.login.dummy"}`} {
+			result, err := f.do(t, op(flows...), auth)
+			challenged(t, result, err)
+		}
 	}
 }
 
