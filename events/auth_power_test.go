@@ -71,6 +71,7 @@ func TestAuthPowerLevelChanges(t *testing.T) {
 		level := func(n int) string { return `,"` + s.name() + `":` + strconv.Itoa(n) }
 		change("AUTHZ-31", s.name()+" unchanged above", "1-12", level(99), level(99), "")
 		change("AUTHZ-31", s.name()+" raised to the own level", "1-12", level(10), level(50), "")
+		change("AUTHZ-31", s.name()+" lowered from the own level", "1-12", level(50), level(10), "")
 		change("AUTHZ-31", s.name()+" added above", "1-12", "", level(51), "10.6")
 		change("AUTHZ-31", s.name()+" added", "1-12", "", level(50), "")
 		change("AUTHZ-31", s.name()+" changed to above", "1-12", level(10), level(51), "10.6")

@@ -180,9 +180,9 @@ func TestAuthRedaction(t *testing.T) {
 			{"same domain", bob, "$x:hs.test", true},
 			{"other domain", bob, "$x:other.test", !v.RedactionRule},
 			{"no target", bob, "", !v.RedactionRule},
-			{"other domain with the redact level", alice, "$x:other.test", true},
+			{"other domain with the redact level", carol, "$x:other.test", true},
 		} {
-			r := scene{members: "bob=join"}.room(t, v)
+			r := scene{members: "bob=join carol=join", levels: `{"users":{"@carol:hs.test":50}}`}.room(t, v)
 			e := r.build(Draft{Room: r.id, Sender: tt.sender, Type: TypeRedaction, Redacts: tt.redacts, Content: []byte(`{}`), PrevEvents: []Ref{{ID: "$p"}}})
 			rule := ""
 			if !tt.allowed {

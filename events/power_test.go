@@ -64,6 +64,11 @@ func TestPowerLevelsMemo(t *testing.T) {
 	if again := v.PowerLevels(r); again != first {
 		t.Error("levels are parsed again")
 	}
+	r.put(alice, TypePowerLevels, "", `{"users":{"@carol:hs.test":6}}`)
+	if got := v.PowerLevels(r).User(carol); got != 6 {
+		t.Errorf("after a change: carol has %d", got)
+	}
+	r.state[StateKey{TypePowerLevels, ""}] = levels
 	other.state[StateKey{TypePowerLevels, ""}] = levels
 	if got := v.PowerLevels(other).User(bob); got != CreatorLevel {
 		t.Errorf("with another create event: bob has %d", got)
@@ -133,6 +138,8 @@ func TestLevelForms(t *testing.T) {
 		{"float", "50.57", 50, no, no},
 		{"negative float", "-50.57", -50, no, no},
 		{"exponent", "5.114698E4", 51146, no, no},
+		{"just beyond 64 bits", "9223372036854775808", maxLevel, maxLevel, no},
+		{"just beyond 64 bits below", "-9223372036854775809", -maxLevel, -maxLevel, no},
 		{"beyond 64 bits", "1e30", maxLevel, no, no},
 		{"beyond 64 bits below", "-1e30", -maxLevel, no, no},
 		{"string beyond 64 bits", `"99999999999999999999999"`, maxLevel, maxLevel, no},
