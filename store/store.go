@@ -39,7 +39,9 @@
 //
 // [ErrNotFound], [ErrExists], [ErrClosed] and the errors of the context; any
 // other error is a fault of the storage itself (a full disk, a broken file) and
-// carries the driver's error. Nothing is half done after an error.
+// carries the driver's error. Nothing is half done after an error. A closure
+// that met a fault of the storage cannot succeed any more: its Update or View
+// returns the fault even if the closure does not.
 //
 // # Ownership
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync/atomic"
@@ -132,6 +133,11 @@ func (w *writer) group(u *update) {
 
 // next returns what waits next, nil if nothing does.
 func (w *writer) next() *update {
+	if len(w.queue) == 0 {
+		// Callers that the last commit has released may be about to come
+		// back; a commit is worth waiting a moment for them.
+		runtime.Gosched()
+	}
 	select {
 	case u := <-w.queue: // nil when the queue is closed
 		return u

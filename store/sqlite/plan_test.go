@@ -33,16 +33,34 @@ func TestPlans(t *testing.T) {
 	}
 	defer db.Close() //nolint:errcheck // only read
 	slices.Sort(s.prepared)
+	checked := 0
 	for _, query := range slices.Compact(s.prepared) {
 		if verb, _, _ := strings.Cut(query, " "); !slices.Contains([]string{"SELECT", "WITH", "INSERT", "UPDATE", "DELETE"}, verb) {
 			continue
 		}
+		checked++
 		for _, step := range plan(t, db, query) {
-			t.Log(step)
+			if slices.ContainsFunc(fine, func(ok string) bool { return strings.HasPrefix(step, ok) }) {
+				continue
+			}
+			if step == "USE TEMP B-TREE FOR ORDER BY" && strings.Contains(query, "folded = ?") {
+				continue // sorts the few IDs that differ in nothing but case
+			}
+			t.Errorf("%s\n%s", query, step)
 		}
-		t.Log("^^", query)
-		_ = strings.Contains
 	}
+	if checked < 40 {
+		t.Errorf("only %d statements were seen", checked)
+	}
+}
+
+// fine are the steps that take no longer when there are more rows.
+var fine = []string{
+	"SEARCH ",
+	"SCAN hs_stream", // has one row
+	"SCAN hs_rooms USING INDEX hs_rooms_public", // all of them are asked for
+	"CO-ROUTINE k", "SCAN 32 CONSTANT ROWS", "SCAN k",
+	"CORRELATED SCALAR SUBQUERY",
 }
 
 func plan(t *testing.T, db *sql.DB, query string) (steps []string) {

@@ -1,0 +1,105 @@
+package storetest
+
+import (
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/store"
+)
+
+// writes is what a Tx has beside its View.
+type writes interface {
+	Next() store.Pos
+	OnCommit(f func())
+	OnRollback(f func())
+	store.SettingWriter
+	store.UserWriter
+	store.ProfileWriter
+	store.DeviceWriter
+	store.TokenWriter
+	store.FilterWriter
+	store.AccountDataWriter
+	store.RoomWriter
+	store.AliasWriter
+	store.TimelineWriter
+	store.MemberWriter
+}
+
+// faultTx reads through faultView and writes through tx.
+type faultTx struct {
+	writes
+	faultView
+	c *closure
+}
+
+var _ store.Tx = faultTx{}
+
+func (t faultTx) PutSetting(name string, value []byte) error {
+	return t.c.do(func() error { return t.writes.PutSetting(name, value) })
+}
+
+func (t faultTx) CreateUser(u store.User) error {
+	return t.c.do(func() error { return t.writes.CreateUser(u) })
+}
+
+func (t faultTx) UpdateUser(u store.User) error {
+	return t.c.do(func() error { return t.writes.UpdateUser(u) })
+}
+
+func (t faultTx) PutProfileField(user events.UserID, f store.ProfileField) error {
+	return t.c.do(func() error { return t.writes.PutProfileField(user, f) })
+}
+
+func (t faultTx) DeleteProfileField(user events.UserID, name string) error {
+	return t.c.do(func() error { return t.writes.DeleteProfileField(user, name) })
+}
+
+func (t faultTx) PutDevice(d store.Device) error {
+	return t.c.do(func() error { return t.writes.PutDevice(d) })
+}
+
+func (t faultTx) DeleteDevice(user events.UserID, id string) error {
+	return t.c.do(func() error { return t.writes.DeleteDevice(user, id) })
+}
+
+func (t faultTx) PutToken(k store.Token) error {
+	return t.c.do(func() error { return t.writes.PutToken(k) })
+}
+
+func (t faultTx) DeleteTokens(user events.UserID, device string) error {
+	return t.c.do(func() error { return t.writes.DeleteTokens(user, device) })
+}
+
+func (t faultTx) PutFilter(user events.UserID, definition []byte) (string, error) {
+	return get(t.c, func() (string, error) { return t.writes.PutFilter(user, definition) })
+}
+
+func (t faultTx) PutAccountDatum(user events.UserID, d store.AccountDatum) error {
+	return t.c.do(func() error { return t.writes.PutAccountDatum(user, d) })
+}
+
+func (t faultTx) CreateRoom(r store.Room) (store.RoomNum, error) {
+	return get(t.c, func() (store.RoomNum, error) { return t.writes.CreateRoom(r) })
+}
+
+func (t faultTx) SetRoomPublic(num store.RoomNum, public bool) error {
+	return t.c.do(func() error { return t.writes.SetRoomPublic(num, public) })
+}
+
+func (t faultTx) CreateAlias(a store.Alias) error {
+	return t.c.do(func() error { return t.writes.CreateAlias(a) })
+}
+
+func (t faultTx) DeleteAlias(alias events.RoomAlias) error {
+	return t.c.do(func() error { return t.writes.DeleteAlias(alias) })
+}
+
+func (t faultTx) Append(a store.Append) error {
+	return t.c.do(func() error { return t.writes.Append(a) })
+}
+
+func (t faultTx) Redact(pos store.Pos, redacted *events.Event, by store.Pos) error {
+	return t.c.do(func() error { return t.writes.Redact(pos, redacted, by) })
+}
+
+func (t faultTx) ForgetRoom(user events.UserID, room store.RoomNum) error {
+	return t.c.do(func() error { return t.writes.ForgetRoom(user, room) })
+}
