@@ -107,7 +107,8 @@ func (t *tx) endState(a store.Append) error {
 	n, err := t.exec(`UPDATE hs_events SET ends = ? WHERE pos = ? AND room = ? AND type = ? AND state_key = ? AND ends = ?`,
 		int64(a.Pos), int64(a.Replaces), int64(a.Room), a.Event.Type, *a.Event.StateKey, int64(store.MaxPos))
 	if err == nil && n != 1 {
-		err = errReplaces
+		t.c.fault = errReplaces
+		return errReplaces
 	}
 	return err
 }

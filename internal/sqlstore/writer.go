@@ -49,6 +49,7 @@ type writer struct {
 	queue chan *update
 	done  chan struct{} // closed when run has ended for good
 	batch []*update     // those that ran in the transaction that is open
+	again []*update     // those to be run again, each in a transaction of its own
 	pos   store.Pos     // newest position taken
 }
 
@@ -82,6 +83,9 @@ func (w *writer) run() {
 		w.unlock()
 		go w.run()
 	}()
+	w.lock()
+	w.apart() // what a closure that ended the goroutine has left
+	w.unlock()
 	for u := range w.queue {
 		w.lock()
 		w.group(u)
@@ -119,7 +123,7 @@ func (w *writer) group(u *update) {
 		}
 		w.batch = append(w.batch, u)
 		if !w.call(u) {
-			w.apart()
+			w.divide()
 			return
 		}
 		if len(w.batch) == maxBatch {
@@ -146,16 +150,24 @@ func (w *writer) next() *update {
 	}
 }
 
-// apart undoes the batch and runs each of its closures in a transaction of its
-// own.
-func (w *writer) apart() {
-	again := slices.Clone(w.batch)
+// divide undoes the batch, in which the last closure failed, and sees to it
+// that each is run again.
+func (w *writer) divide() {
+	batch := slices.Clone(w.batch)
 	w.rollback()
-	if len(again) == 1 { // its failure cannot have come from a neighbour
-		again[0].finish(again[0].err)
+	if len(batch) == 1 { // its failure cannot have come from a neighbour
+		batch[0].finish(batch[0].err)
 		return
 	}
-	for _, u := range again {
+	w.again = batch
+	w.apart()
+}
+
+// apart runs each closure of w.again in a transaction of its own.
+func (w *writer) apart() {
+	for len(w.again) > 0 {
+		u := w.again[0]
+		w.again = w.again[1:]
 		if err := w.begin(); err != nil {
 			u.finish(err)
 			continue

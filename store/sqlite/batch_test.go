@@ -349,6 +349,30 @@ func TestGoexit(t *testing.T) {
 	})
 }
 
+// So does one that does it when it is run again: those behind it are answered.
+func TestGoexitApart(t *testing.T) {
+	t.Parallel()
+	inBatch(t, func(b *batch) {
+		b.hold()
+		runs := 0
+		b.queue(b.Context(), "exits", func(tx store.Tx) error {
+			if runs++; runs == 2 {
+				runtime.Goexit()
+			}
+			return put("exits")(tx)
+		})
+		b.queue(b.Context(), "bad", thenFail(put("bad")))
+		b.queue(b.Context(), "c", put("c"))
+		errs := b.run()
+		if errs[0] == nil || !errors.Is(errs[1], errTest) || errs[2] != nil {
+			b.Errorf("errors: %v", errs)
+		}
+		b.wantLog("run exits", "run bad", "undone bad", "undone exits",
+			"run exits", "undone exits", "run bad", "undone bad", "run c", "committed c")
+		b.wantRows("c")
+	})
+}
+
 // A commit function that panics, which it must not, reaches its caller as an
 // error, not the process; what was committed stays.
 func TestCommitFunctionPanics(t *testing.T) {

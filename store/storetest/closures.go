@@ -104,6 +104,15 @@ func closures() []rule {
 			}
 		}},
 		{"the context bounds the waiting of an Update", leaveQueue},
+		{"the context bounds the running of a call", func(f *fixture) {
+			ctx, cancel := context.WithCancel(f.Context())
+			f.is(f.st.View(ctx, func(v store.View) error {
+				cancel()
+				_, err := v.PublicRooms()
+				f.is(err, context.Canceled)
+				return nil
+			}), context.Canceled)
+		}},
 		{"after Close every call returns ErrClosed, and closing twice is harmless", func(f *fixture) {
 			for range 2 {
 				if err := f.st.Close(); err != nil {

@@ -58,7 +58,7 @@ func state() []rule {
 		}},
 		{"state at every position, changes over every range and history agree with a model", func(f *fixture) {
 			m := newModel(f)
-			for range 20 {
+			for range 14 {
 				m.step()
 			}
 			f.view(m.check)

@@ -59,6 +59,38 @@ func timeline() []rule {
 				return err
 			})
 		}},
+		{"a Replaces that is not the current state of the key, an ID or a position that is taken, are faults", func(f *fixture) {
+			room, other := f.room("r"), f.room("other")
+			rows := f.add(room, stateEvent("m.room.name", "", "1"), stateEvent("m.room.name", "", "2"), message("m"))
+			f.add(other, stateEvent("m.room.topic", "", "other"))
+			old, current, last := rows[0].Pos, rows[1].Pos, rows[2].Pos
+			for says, a := range map[string]store.Append{
+				"the state before": {Event: stateEvent("m.room.name", "", "3"), Replaces: old},
+				"none":             {Event: stateEvent("m.room.name", "", "3")},
+				"a message":        {Event: stateEvent("m.room.name", "", "3"), Replaces: last},
+				"another key":      {Event: stateEvent("m.room.name", "x", "3"), Replaces: current},
+				"another type":     {Event: stateEvent("m.room.topic", "", "3"), Replaces: current},
+				"another room":     {Event: stateEvent("m.room.topic", "", "3"), Replaces: last + 1},
+				"a taken ID":       {Event: message("m")},
+				"a taken position": {Event: message("new"), Pos: last},
+			} {
+				a.Room = room
+				err := f.st.Update(f.Context(), func(tx store.Tx) error {
+					if a.Pos == 0 {
+						a.Pos = tx.Next()
+					}
+					return tx.Append(a)
+				})
+				if err == nil {
+					f.Errorf("%s: no error", says)
+				}
+			}
+			f.view(func(v store.View) error {
+				got, err := v.TimelineAfter(room, old-1, store.MaxPos, 10)
+				equal(f, got, rows)
+				return err
+			})
+		}},
 		{"Redact replaces the JSON of the event at a position by its redacted form, and remembers the position of the redaction", func(f *fixture) {
 			room := f.room("r")
 			rows := f.add(room, message("one"), message("two"), message("redaction"))
