@@ -204,6 +204,33 @@ func TestBatchDirtyFailure(t *testing.T) {
 		b.wantLog("run a", "run bad", "undone bad", "undone a",
 			"run a", "committed a", "run bad", "undone bad", "run c", "committed c")
 		b.wantRows("a", "c")
+		if p := b.st.Position(); p != 2 {
+			b.Errorf("position %d", p)
+		}
+	})
+}
+
+// Who gives up waiting is answered at once, while the writer is still busy.
+func TestBatchLeave(t *testing.T) {
+	t.Parallel()
+	inBatch(t, func(b *batch) {
+		ctx, cancel := context.WithCancel(b.Context())
+		b.hold()
+		b.queue(ctx, "left", put("left"))
+		cancel()
+		synctest.Wait()
+		select {
+		case err := <-b.pending[0]:
+			if !errors.Is(err, context.Canceled) {
+				b.Error(err)
+			}
+		default:
+			b.Error("the caller is still waiting")
+		}
+		b.pending = nil
+		b.run()
+		b.wantLog()
+		b.wantRows()
 	})
 }
 

@@ -39,6 +39,9 @@ func TestPlans(t *testing.T) {
 			continue
 		}
 		checked++
+		if strings.Contains(query, "member IN") && !strings.Contains(plan(t, db, query)[0], "hs_events_ends") {
+			t.Errorf("%s\nwalks more than the state at one position", query)
+		}
 		for _, step := range plan(t, db, query) {
 			if slices.ContainsFunc(fine, func(ok string) bool { return strings.HasPrefix(step, ok) }) {
 				continue
