@@ -138,13 +138,16 @@ type Tx interface {
 	// OnCommit registers f to run once this closure's changes are durable,
 	// before its Update returns. The functions of one closure run in the
 	// order of registration, those of different closures in the order in
-	// which their closures ran; never two at once. f must be quick, must not
-	// call the Store and must not fail.
+	// which their closures ran; never two at once. A View begun meanwhile
+	// already sees the changes. f must be quick, must not call the Store and
+	// must not fail.
 	OnCommit(f func())
 
 	// OnRollback registers f to run if the changes made by this run of the
 	// closure do not become durable, before anything else runs in the store:
-	// for undoing what a service keeps in memory beside the transaction.
+	// for undoing what a service keeps in memory beside the transaction. When
+	// several are undone together, the newest registered runs first, across
+	// closures too.
 	OnRollback(f func())
 
 	SettingWriter

@@ -22,6 +22,25 @@ func hooks() []rule {
 			equal(f, at, f.position())
 		}},
 		{"the functions of one closure run in the order of registration, those of different closures in the order of their closures; never two at once", commitOrder},
+		{"a View begun while OnCommit runs already sees the changes", func(f *fixture) {
+			seen := make(chan store.Pos, 1)
+			var at store.Pos
+			f.update(func(tx store.Tx) error {
+				if err := put(tx, "x"); err != nil {
+					return err
+				}
+				at = tx.Position()
+				tx.OnCommit(func() {
+					go func() {
+						f.view(func(v store.View) error { seen <- v.Position(); return nil })
+					}()
+				})
+				return nil
+			})
+			if got := <-seen; got < at {
+				f.Errorf("saw position %d of %d", got, at)
+			}
+		}},
 		{"OnCommit does not run f if the changes are undone", func(f *fixture) {
 			for _, write := range []bool{false, true} {
 				f.refused(errRefused, func(tx store.Tx) error {
@@ -127,8 +146,9 @@ func mirror(f *fixture) {
 				if b[0] != beside {
 					f.Errorf("stored %d, beside it %d", b[0], beside)
 				}
+				before := beside // right only if the newest is undone first
 				beside++
-				tx.OnRollback(func() { beside-- })
+				tx.OnRollback(func() { beside = before })
 				if i%6 == 1 {
 					return errRefused
 				}

@@ -1,0 +1,168 @@
+package live
+
+import (
+	"slices"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/store"
+)
+
+// append adds a committed event to the room and returns by how many bytes it
+// grew.
+func (r *Room) append(e *Event) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := r.size
+	r.newest = e.Pos
+	if len(r.tail) == tailMax {
+		half := tailMax / 2
+		for _, old := range r.tail[:half] {
+			r.size -= old.weight()
+		}
+		r.tailFrom = r.tail[half-1].Pos
+		r.tail = slices.Clone(r.tail[half:])
+	}
+	r.tail = append(r.tail, e)
+	r.size += e.weight()
+	if e.IsState() {
+		r.setState(e)
+	}
+	return r.size - before
+}
+
+// setState makes e the current state of its key. r.mu is held, or r is not
+// shared yet.
+func (r *Room) setState(e *Event) {
+	key := *e.StateKey
+	if old := r.stateEvent(e.Type, key); old != nil {
+		r.size -= old.weight()
+		if e.Type == events.TypeMember {
+			r.count[old.Membership()]--
+		}
+	}
+	r.size += e.weight()
+	r.changed = max(r.changed, e.Pos)
+	if e.Type == events.TypeMember {
+		r.members[key] = e
+		r.count[e.Membership()]++
+		r.heroes = nil
+		return
+	}
+	r.state[events.StateKey{Type: e.Type, Key: key}] = e
+	if e.Type == events.TypeHistoryVisibility && key == "" {
+		r.visibility = append(r.visibility[:len(r.visibility):len(r.visibility)],
+			VisibilitySince{Pos: e.Pos, Value: e.Visibility()})
+	}
+}
+
+// redact puts the pruned form of an event wherever the room holds the whole
+// one (REDACT-9).
+func (r *Room) redact(pruned *Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	swap := func(e *Event) *Event {
+		switch {
+		case e.Pos == pruned.Pos:
+			c := *pruned
+			c.Prev = e.Prev
+			return &c
+		case e.Prev != nil && e.Prev.Pos == pruned.Pos:
+			return e.Linked(pruned, nil)
+		}
+		return e
+	}
+	for i, e := range r.tail {
+		r.tail[i] = swap(e)
+	}
+	if !pruned.IsState() {
+		return
+	}
+	r.changed = max(r.changed, pruned.RedactedBy)
+	key := *pruned.StateKey
+	if pruned.Type == events.TypeMember {
+		if e := r.members[key]; e != nil {
+			r.members[key] = swap(e)
+			r.heroes = nil
+		}
+		return
+	}
+	k := events.StateKey{Type: pruned.Type, Key: key}
+	if e := r.state[k]; e != nil {
+		r.state[k] = swap(e)
+	}
+}
+
+// load reads a room from the store.
+func load(v store.View, row store.Room) (*Room, error) {
+	version, ok := events.LookupVersion(row.Version)
+	if !ok {
+		return nil, &UnknownVersionError{Room: row.ID, Version: row.Version}
+	}
+	r := newRoom(row.Num, row.ID, version)
+	rows, err := v.StateAt(row.Num, store.MaxPos, true)
+	if err != nil {
+		return nil, err
+	}
+	state, err := ParseAll(version, rows)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range state {
+		r.setState(e)
+	}
+	history, err := v.StateHistory(row.Num, events.StateKey{Type: events.TypeHistoryVisibility})
+	if err != nil {
+		return nil, err
+	}
+	r.visibility = r.visibility[:1:1]
+	for _, interval := range history {
+		e, err := Parse(version, interval.Event)
+		if err != nil {
+			return nil, err
+		}
+		r.visibility = append(r.visibility, VisibilitySince{Pos: interval.From, Value: e.Visibility()})
+	}
+	if rows, err = v.TimelineBefore(row.Num, store.MaxPos, 0, tailLoad); err != nil {
+		return nil, err
+	}
+	slices.Reverse(rows)
+	if r.tail, err = ParseAll(version, rows); err != nil {
+		return nil, err
+	}
+	for _, e := range r.tail {
+		r.size += e.weight()
+	}
+	if n := len(r.tail); n > 0 {
+		r.newest = r.tail[n-1].Pos
+		if n == tailLoad {
+			r.tailFrom = r.tail[0].Pos - 1
+		}
+	}
+	r.shareEvents()
+	return r, nil
+}
+
+// shareEvents makes the tail and the state hold the same copy of an event that
+// is in both.
+func (r *Room) shareEvents() {
+	for i, e := range r.tail {
+		if !e.IsState() {
+			continue
+		}
+		if s := r.stateEvent(e.Type, *e.StateKey); s != nil && s.Pos == e.Pos {
+			r.tail[i] = s
+		}
+	}
+}
+
+// UnknownVersionError says that the store has a room of a version that this
+// library does not implement (RVER-5).
+type UnknownVersionError struct {
+	Room    events.RoomID
+	Version string
+}
+
+// Error implements error.
+func (e *UnknownVersionError) Error() string {
+	return "room " + string(e.Room) + " has unsupported version " + e.Version
+}

@@ -1,0 +1,399 @@
+package live_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/live"
+	"github.com/ca4c8834/homeserver/store"
+	"github.com/ca4c8834/homeserver/store/sqlite"
+)
+
+const alice, bob = events.UserID("@alice:test"), events.UserID("@bob:test")
+
+var version, _ = events.LookupVersion("10")
+
+// server is a memory over a store in memory.
+type server struct {
+	*testing.T
+	*live.Memory
+	st store.Store
+}
+
+func newServer(t *testing.T, limit int) *server {
+	t.Helper()
+	st, err := sqlite.Memory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	return &server{t, live.New(st, limit, time.Now), st}
+}
+
+func (s *server) update(fn func(tx *live.Tx) error) {
+	s.Helper()
+	if err := s.Update(s.Context(), fn); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// build makes the event that comes next in a room, without asking the
+// authorisation rules.
+func build(d *live.Draft, sender events.UserID, typ string, key *string, content string) *events.Event {
+	draft := events.Draft{Room: d.ID, Sender: sender, Type: typ, StateKey: key, Content: []byte(content), TS: 1, Depth: 1}
+	if tip := d.Tip(); tip != nil {
+		draft.Depth = tip.Depth + 1
+		draft.PrevEvents = []events.Ref{{ID: tip.ID}}
+	}
+	e, err := d.Version.Build(draft, "test", nil)
+	if err != nil {
+		panic(err)
+	}
+	return e
+}
+
+func add(tx *live.Tx, room events.RoomID, sender events.UserID, typ string, key *string, content string) (*live.Event, error) {
+	d, err := tx.Room(room)
+	if err != nil {
+		return nil, err
+	}
+	return tx.Append(d, build(d, sender, typ, key, content), store.Txn{})
+}
+
+func member(tx *live.Tx, room events.RoomID, user events.UserID, membership string) (*live.Event, error) {
+	return add(tx, room, user, events.TypeMember, new(string(user)), fmt.Sprintf(`{"membership":%q}`, membership))
+}
+
+// room makes a room that alice is in.
+func (s *server) room(id events.RoomID) {
+	s.Helper()
+	s.update(func(tx *live.Tx) error {
+		d, err := tx.CreateRoom(id, version, false)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Append(d, build(d, alice, events.TypeCreate, new(""), `{"creator":"@alice:test"}`), store.Txn{}); err != nil {
+			return err
+		}
+		_, err = member(tx, id, alice, "join")
+		return err
+	})
+}
+
+func (s *server) send(room events.RoomID, body string) *live.Event {
+	s.Helper()
+	var e *live.Event
+	s.update(func(tx *live.Tx) (err error) {
+		e, err = add(tx, room, alice, "m.room.message", nil, fmt.Sprintf(`{"body":%q}`, body))
+		return err
+	})
+	return e
+}
+
+func TestRoomIsWhatIsCommitted(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, live.DefaultLimit)
+	if _, err := s.Room(t.Context(), "!r:test"); !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("a room that was never made: %v", err)
+	}
+	refused := errors.New("refused")
+	err := s.Update(t.Context(), func(tx *live.Tx) error {
+		d, err := tx.CreateRoom("!r:test", version, false)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Append(d, build(d, alice, events.TypeCreate, new(""), `{}`), store.Txn{}); err != nil {
+			return err
+		}
+		return refused
+	})
+	if !errors.Is(err, refused) {
+		t.Fatal(err)
+	}
+	if _, err := s.Room(t.Context(), "!r:test"); !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("a room whose making was refused: %v", err)
+	}
+	s.room("!r:test")
+	s.update(func(tx *live.Tx) error {
+		if _, err := add(tx, "!r:test", alice, "m.room.name", new(""), `{"name":"one"}`); err != nil {
+			return err
+		}
+		d, _ := tx.Room("!r:test")
+		if got := string(d.StateEvent("m.room.name", "").Content); got != `{"name":"one"}` {
+			t.Errorf("inside the transaction the name is %s", got)
+		}
+		r, err := s.Room(t.Context(), "!r:test")
+		if err != nil || r.StateEvent("m.room.name", "") != nil {
+			t.Errorf("outside it is seen before the commit: %v", err)
+		}
+		return nil
+	})
+	r, err := s.Room(t.Context(), "!r:test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := r.StateEvent("m.room.name", ""); e == nil || e.Pos != s.Position() || r.Newest() != e.Pos || r.StateChanged() != e.Pos {
+		t.Errorf("after it: %v at %d", e, s.Position())
+	}
+	_ = s.Update(t.Context(), func(tx *live.Tx) error {
+		if _, err := add(tx, "!r:test", alice, "m.room.name", new(""), `{"name":"two"}`); err != nil {
+			return err
+		}
+		if _, err := member(tx, "!r:test", bob, "join"); err != nil {
+			return err
+		}
+		return refused
+	})
+	s.update(func(tx *live.Tx) error {
+		d, err := tx.Room("!r:test")
+		if err != nil {
+			return err
+		}
+		if got := string(d.StateEvent("m.room.name", "").Content); got != `{"name":"one"}` || d.Member(bob) != nil || d.Tip().Type != "m.room.name" {
+			t.Errorf("what was undone is still in the draft: %s", got)
+		}
+		return nil
+	})
+}
+
+// TestMemoryEqualsStore runs random changes, refused ones and readers side by
+// side, with a memory that holds one room at most, and compares each room with
+// a memory that has just been made.
+func TestMemoryEqualsStore(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, 1)
+	rooms := []events.RoomID{"!a:test", "!b:test", "!c:test"}
+	for _, id := range rooms {
+		s.room(id)
+	}
+	refused := errors.New("refused")
+	var wg sync.WaitGroup
+	for w := range 8 {
+		wg.Go(func() {
+			rnd := rand.New(rand.NewPCG(7, uint64(w)))
+			for i := range 60 {
+				err := s.Update(t.Context(), func(tx *live.Tx) error {
+					room := rooms[rnd.IntN(3)]
+					var e *live.Event
+					var err error
+					switch rnd.IntN(4) {
+					case 0:
+						e, err = member(tx, room, events.UserID(fmt.Sprintf("@u%d:test", rnd.IntN(9))), []string{"join", "leave", "invite", "ban"}[rnd.IntN(4)])
+					case 1:
+						e, err = add(tx, room, alice, "m.room.name", new(fmt.Sprint(rnd.IntN(3))), fmt.Sprintf(`{"name":"%d"}`, i))
+					case 2:
+						e, err = add(tx, room, alice, "m.room.history_visibility", new(""), `{"history_visibility":"joined"}`)
+					default:
+						e, err = add(tx, room, alice, "m.room.message", nil, fmt.Sprintf(`{"body":"%d %d"}`, w, i))
+					}
+					if err == nil && rnd.IntN(3) == 0 {
+						var d *live.Draft
+						if d, err = tx.Room(room); err == nil {
+							var by *live.Event
+							if by, err = add(tx, room, alice, events.TypeRedaction, nil, `{}`); err == nil {
+								err = tx.Redact(d, e, by)
+							}
+						}
+					}
+					if err == nil && rnd.IntN(5) == 0 {
+						err = refused
+					}
+					return err
+				})
+				if err != nil && !errors.Is(err, refused) {
+					t.Error(err)
+				}
+				if _, err := s.Room(t.Context(), rooms[rnd.IntN(3)]); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	fresh := live.New(s.st, live.DefaultLimit, time.Now)
+	for _, id := range rooms {
+		got, err := s.Room(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := fresh.Room(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(describe(want), describe(got)); diff != "" {
+			t.Errorf("%s: memory differs from the store (-store +memory):\n%s", id, diff)
+		}
+	}
+}
+
+// describe lists what a room shows.
+func describe(r *live.Room) map[string]string {
+	out := map[string]string{"newest": fmt.Sprint(r.Newest()), "visibility": fmt.Sprint(r.Visibility())}
+	for _, e := range r.AppendState(nil, true) {
+		out[e.Type+"/"+*e.StateKey] = fmt.Sprint(e.Pos, e.Replaces, e.RedactedBy, string(e.Raw))
+	}
+	for _, m := range []string{"join", "leave", "invite", "ban"} {
+		out[m] = fmt.Sprint(r.Count(m), len(r.Members(m)))
+	}
+	for _, e := range r.Heroes(alice) {
+		out["heroes"] += *e.StateKey + " "
+	}
+	tail, ok := r.Tail(0, store.MaxPos, 10)
+	out["tail"] = fmt.Sprint(ok)
+	for i, e := range tail {
+		out[fmt.Sprint("tail", i)] = fmt.Sprint(e.Pos, e.Replaces, e.RedactedBy, string(e.Raw))
+	}
+	return out
+}
+
+func TestUserIsToldOfTheirRoomsOnly(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, live.DefaultLimit)
+	s.room("!a:test")
+	s.room("!b:test")
+	s.update(func(tx *live.Tx) error { _, err := member(tx, "!a:test", bob, "join"); return err })
+	u, err := s.Connect(t.Context(), bob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Disconnect(u)
+	since := u.Changed()
+	places := func() string {
+		text := ""
+		for _, c := range u.RoomsSince(since) {
+			text += string(c.ID)
+		}
+		return text
+	}
+	s.send("!b:test", "not bob's business")
+	if u.Changed() != since || places() != "" {
+		t.Errorf("a room that bob is not in changed something for him: %s", places())
+	}
+	s.send("!a:test", "hello")
+	if u.Changed() != s.Position() || places() != "!a:test" {
+		t.Errorf("a message in his room: changed at %d of %d, %q", u.Changed(), s.Position(), places())
+	}
+	s.update(func(tx *live.Tx) error { _, err := member(tx, "!b:test", bob, "invite"); return err })
+	if places() != "!b:test!a:test" {
+		t.Errorf("an invite: %q", places())
+	}
+	since = u.Changed()
+	s.send("!b:test", "the invited don't read along")
+	if u.Changed() != since {
+		t.Error("a message in a room bob is invited to woke him")
+	}
+	s.update(func(tx *live.Tx) error { _, err := member(tx, "!a:test", bob, "leave"); return err })
+	s.send("!a:test", "after he left")
+	if got := u.RoomsSince(since); len(got) != 1 || got[0].Pos != s.Position()-1 {
+		t.Errorf("after leaving: %v", got)
+	}
+	s.update(func(tx *live.Tx) error {
+		d, err := tx.Room("!a:test")
+		if err != nil {
+			return err
+		}
+		return tx.ForgetRoom(bob, d)
+	})
+	if places() != "" {
+		t.Errorf("a forgotten room is still there: %s", places())
+	}
+	s.update(func(tx *live.Tx) error { tx.UserChanged(bob, tx.Next()); return nil })
+	if u.Changed() != s.Position() {
+		t.Error("something of his own did not reach bob")
+	}
+}
+
+func TestUsersFromTheStoreAreAsThoseWhoStayed(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, live.DefaultLimit)
+	stayed, err := s.Connect(t.Context(), bob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Disconnect(stayed)
+	for i, membership := range []string{"join", "invite", "leave", "knock", "ban"} {
+		id := events.RoomID(fmt.Sprintf("!r%d:test", i))
+		s.room(id)
+		s.update(func(tx *live.Tx) error { _, err := member(tx, id, bob, membership); return err })
+		s.send(id, "later")
+	}
+	fresh := live.New(s.st, live.DefaultLimit, time.Now)
+	u, err := fresh.Connect(t.Context(), bob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fresh.Disconnect(u)
+	if diff := cmp.Diff(stayed.RoomsSince(0), u.RoomsSince(0)); diff != "" || len(u.RoomsSince(0)) != 5 {
+		t.Errorf("(-stayed +fresh):\n%s", diff)
+	}
+}
+
+func TestWaitEndsWithTheChange(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, live.DefaultLimit)
+	s.room("!a:test")
+	u, err := s.Connect(t.Context(), alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Disconnect(u)
+	since := u.Changed()
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if err := u.Wait(t.Context(), since); err != nil {
+				t.Error(err)
+			}
+			if p := s.Position(); p <= since {
+				t.Errorf("woken at position %d, before it moved", p)
+			}
+		})
+	}
+	s.send("!a:test", "hello")
+	wg.Wait()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := u.Wait(ctx, u.Changed()); !errors.Is(err, context.Canceled) {
+		t.Errorf("the caller went: %v", err)
+	}
+}
+
+func TestIdleUsersAreForgotten(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, live.DefaultLimit)
+	now := time.Now()
+	m := live.New(s.st, live.DefaultLimit, func() time.Time { return now })
+	connect := func(id events.UserID) *live.User {
+		u, err := m.Connect(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	first := connect(alice)
+	m.Disconnect(first)
+	if connect(alice) != first {
+		t.Error("alice was forgotten at once")
+	}
+	now = now.Add(time.Hour)
+	b := connect(bob)
+	if connect(alice) != first {
+		t.Error("alice was forgotten while connected")
+	}
+	m.Disconnect(first)
+	m.Disconnect(first)
+	m.Disconnect(b)
+	now = now.Add(time.Hour)
+	m.Disconnect(connect("@carol:test"))
+	if connect(alice) == first {
+		t.Error("alice was remembered for an hour")
+	}
+}

@@ -1,0 +1,232 @@
+package live
+
+import (
+	"cmp"
+	"container/list"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/store"
+)
+
+// Users who have not synced for idleTime are forgotten, sooner if more than
+// idleMax are idle at once.
+const (
+	idleTime = 10 * time.Minute
+	idleMax  = 10_000
+)
+
+// users are those who sync. All but the map and the list of the idle belongs to
+// the writer: it is touched only while the store commits.
+type users struct {
+	byRoom  map[store.RoomNum][]*User // the joined ones
+	changed []*User                   // those with a change that is not announced
+
+	mu     sync.Mutex
+	active map[events.UserID]*User
+	idle   list.List // of *User without connections, the longest idle in front
+}
+
+func (us *users) init() {
+	us.byRoom = map[store.RoomNum][]*User{}
+	us.active = map[events.UserID]*User{}
+}
+
+// Connect returns a user for the time of a request that syncs; Disconnect must
+// follow. The first one after a while reads the user's rooms from the store,
+// between two transactions, so that no change can slip by.
+func (m *Memory) Connect(ctx context.Context, id events.UserID) (*User, error) {
+	if u := m.users.connect(id); u != nil {
+		return u, nil
+	}
+	var u *User
+	err := m.store.Update(ctx, func(tx store.Tx) error {
+		rooms, err := tx.RoomsOf(id)
+		if err != nil {
+			return err
+		}
+		activity, err := tx.RoomActivity(id)
+		if err != nil {
+			return err
+		}
+		pos := tx.Position()
+		tx.OnCommit(func() { u = m.users.add(id, rooms, activity, pos, m.now()) })
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+// Disconnect ends what Connect began.
+func (m *Memory) Disconnect(u *User) {
+	m.users.mu.Lock()
+	defer m.users.mu.Unlock()
+	if u.connections--; u.connections == 0 {
+		u.idleSince = m.now()
+		u.idle = m.users.idle.PushBack(u)
+	}
+}
+
+// connect returns an active user with one more connection, or nil.
+func (us *users) connect(id events.UserID) *User {
+	us.mu.Lock()
+	defer us.mu.Unlock()
+	u := us.active[id]
+	if u == nil {
+		return nil
+	}
+	if u.idle != nil {
+		us.idle.Remove(u.idle)
+		u.idle = nil
+	}
+	u.connections++
+	return u
+}
+
+// add registers a user with the rooms they have, connected once.
+func (us *users) add(id events.UserID, rooms []store.Member, activity map[store.RoomNum]store.Pos, pos store.Pos, now time.Time) *User {
+	if u := us.connect(id); u != nil { // somebody was faster
+		return u
+	}
+	us.expire(now)
+	u := &User{ID: id, rooms: make(map[store.RoomNum]*place, len(rooms)), changed: pos, connections: 1}
+	changes := make([]RoomChange, 0, len(rooms))
+	for _, r := range rooms {
+		if !r.Forgotten {
+			c := RoomChange{Num: r.Room, ID: r.RoomID, Pos: r.Pos}
+			if r.Membership == events.MembershipJoin {
+				c.Pos = max(c.Pos, activity[r.Room])
+			}
+			changes = append(changes, c)
+		}
+	}
+	slices.SortFunc(changes, func(a, b RoomChange) int { return cmp.Compare(a.Pos, b.Pos) })
+	for _, c := range changes {
+		u.move(c)
+	}
+	for _, r := range rooms {
+		if r.Membership == events.MembershipJoin {
+			us.join(u, r.Room)
+		}
+	}
+	us.mu.Lock()
+	defer us.mu.Unlock()
+	us.active[id] = u
+	return u
+}
+
+// expire forgets users who have been idle for too long.
+func (us *users) expire(now time.Time) {
+	us.mu.Lock()
+	var gone []*User
+	for el := us.idle.Front(); el != nil; el = us.idle.Front() {
+		u := el.Value.(*User)
+		if us.idle.Len() <= idleMax && now.Sub(u.idleSince) < idleTime {
+			break
+		}
+		us.idle.Remove(el)
+		delete(us.active, u.ID)
+		gone = append(gone, u)
+	}
+	us.mu.Unlock()
+	for _, u := range gone {
+		for num := range u.rooms {
+			us.leave(u, num)
+		}
+	}
+}
+
+func (us *users) join(u *User, num store.RoomNum) {
+	if p := u.rooms[num]; !p.joined {
+		p.joined = true
+		us.byRoom[num] = append(us.byRoom[num], u)
+	}
+}
+
+func (us *users) leave(u *User, num store.RoomNum) {
+	p := u.rooms[num]
+	if p == nil || !p.joined {
+		return
+	}
+	p.joined = false
+	list := us.byRoom[num]
+	i := slices.Index(list, u)
+	list[i] = list[len(list)-1]
+	list[len(list)-1] = nil
+	if list = list[:len(list)-1]; len(list) == 0 {
+		delete(us.byRoom, num)
+	} else {
+		us.byRoom[num] = list
+	}
+}
+
+// find returns an active user, or nil.
+func (us *users) find(id events.UserID) *User {
+	us.mu.Lock()
+	defer us.mu.Unlock()
+	return us.active[id]
+}
+
+// eventAdded notes a new event for those it concerns: the members who are
+// active, and whoever it is about.
+func (us *users) eventAdded(r *Room, e *Event) {
+	c := RoomChange{Num: r.Num, ID: r.ID, Pos: e.Pos}
+	us.roomChanged(c)
+	if e.Type != events.TypeMember || !e.IsState() {
+		return
+	}
+	u := us.find(events.UserID(*e.StateKey))
+	if u == nil {
+		return
+	}
+	us.note(u, e.Pos)
+	u.move(c)
+	if e.Membership() == events.MembershipJoin {
+		us.join(u, r.Num)
+	} else {
+		us.leave(u, r.Num)
+	}
+}
+
+// roomChanged notes a change for the active members of a room.
+func (us *users) roomChanged(c RoomChange) {
+	for _, u := range us.byRoom[c.Num] {
+		us.note(u, c.Pos)
+		u.move(c)
+	}
+}
+
+// userChanged notes a change for one user.
+func (us *users) userChanged(id events.UserID, pos store.Pos) {
+	if u := us.find(id); u != nil {
+		us.note(u, pos)
+	}
+}
+
+func (us *users) roomForgotten(id events.UserID, num store.RoomNum) {
+	if u := us.find(id); u != nil {
+		us.leave(u, num)
+		u.forget(num)
+	}
+}
+
+func (us *users) note(u *User, pos store.Pos) {
+	if u.dirty == 0 {
+		us.changed = append(us.changed, u)
+	}
+	u.dirty = max(u.dirty, pos)
+}
+
+// announce wakes those for whom something was noted.
+func (us *users) announce() {
+	for _, u := range us.changed {
+		u.announce()
+	}
+	clear(us.changed)
+	us.changed = us.changed[:0]
+}
