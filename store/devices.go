@@ -11,12 +11,19 @@ type Device struct {
 	LastSeenTS  int64 // milliseconds; 0: not yet
 	LastSeenIP  string
 	UserAgent   string
+	// Tag is part of all tokens of the device, so that one that has ended can be
+	// told from one whose device is gone; empty: none was issued yet.
+	Tag string
 }
 
 // Devices reads devices.
 type Devices interface {
 	// Device returns one device. ErrNotFound.
 	Device(user events.UserID, id string) (Device, error)
+
+	// DeviceByTag returns the device with this tag, which is not empty.
+	// ErrNotFound.
+	DeviceByTag(tag string) (Device, error)
 
 	// Devices returns all devices of a user, ordered by ID.
 	Devices(user events.UserID) ([]Device, error)

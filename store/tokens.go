@@ -12,20 +12,46 @@ type Token struct {
 	Device    string
 	CreatedTS int64 // milliseconds
 	ExpiresTS int64 // milliseconds; 0: never
+	// Generation counts how often the session was renewed before.
+	Generation int64
+	// Supersedes says that refresh tokens of earlier generations of the device
+	// are still there. Only reading sets it.
+	Supersedes bool
 }
 
-// Tokens reads access tokens.
+// RefreshToken renews a session.
+type RefreshToken struct {
+	Hash       TokenHash
+	User       events.UserID
+	Device     string
+	Generation int64 // that of the access token it was issued with
+	CreatedTS  int64 // milliseconds
+}
+
+// Tokens reads the tokens of sessions.
 type Tokens interface {
-	// Token returns the token with this hash. ErrNotFound. An expired token
-	// is returned like any other.
+	// Token returns the access token with this hash. ErrNotFound. An expired
+	// token is returned like any other.
 	Token(hash TokenHash) (Token, error)
+
+	// RefreshToken returns the refresh token with this hash. ErrNotFound.
+	RefreshToken(hash TokenHash) (RefreshToken, error)
 }
 
-// TokenWriter changes access tokens.
+// TokenWriter changes the tokens of sessions.
 type TokenWriter interface {
-	// PutToken adds a token. ErrNotFound if its device does not exist.
+	// PutToken adds an access token. ErrNotFound if its device does not exist.
 	PutToken(t Token) error
 
-	// DeleteTokens removes all tokens of a device; none is no error.
+	// PutRefreshToken adds a refresh token. ErrNotFound if its device does not
+	// exist.
+	PutRefreshToken(t RefreshToken) error
+
+	// DeleteTokens removes all access and refresh tokens of a device; none is
+	// no error.
 	DeleteTokens(user events.UserID, device string) error
+
+	// KeepGenerations removes the access and refresh tokens of a device whose
+	// generation is less than from or greater than to; none is no error.
+	KeepGenerations(user events.UserID, device string, from, to int64) error
 }

@@ -56,6 +56,10 @@ type PushRules interface {
 	Ruleset(ctx context.Context, user events.UserID) (json.RawMessage, error)
 }
 
+// DefaultTokenLifetime is short enough that a token which got lost does little
+// harm, and long enough that renewing it is no load.
+const DefaultTokenLifetime = time.Hour
+
 // Config is what the service needs. Fields that are not marked as required may
 // be left out.
 type Config struct {
@@ -71,6 +75,13 @@ type Config struct {
 	Registration Registration
 	// RegistrationTokens are accepted with RegistrationByToken (UIA-24).
 	RegistrationTokens []string
+	// TokenLifetime is how long an access token is valid that its client can
+	// renew (REFR-3); zero: DefaultTokenLifetime.
+	TokenLifetime time.Duration
+	// SessionLifetime is how long an access token is valid that its client
+	// cannot renew; then it has to sign in again, with the same device if it
+	// likes (REFR-7, REFR-9). Zero: for ever.
+	SessionLifetime time.Duration
 	// Cost is what hashing a password costs; zero: DefaultCost.
 	Cost Cost
 	// Logger gets what happens beside a request; nil discards it.
@@ -93,6 +104,9 @@ type Service struct {
 func New(cfg Config) *Service {
 	if cfg.Cost == (Cost{}) {
 		cfg.Cost = DefaultCost()
+	}
+	if cfg.TokenLifetime == 0 {
+		cfg.TokenLifetime = DefaultTokenLifetime
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 
@@ -28,7 +29,8 @@ type Identity struct {
 }
 
 // Authenticate returns whom an access token belongs to, or M_UNKNOWN_TOKEN
-// (AUTH-3), with soft_logout if the token has only expired (REFR-8). The owner
+// (AUTH-3), with soft_logout if the device is
+// still there (AUTH-4, REFR-8). The owner
 // of a locked account gets M_USER_LOCKED unless evenIfLocked (ADM-5). address
 // and userAgent are of the request, for the device's last_seen_*.
 func (s *Service) Authenticate(ctx context.Context, token, address, userAgent string, evenIfLocked bool) (Identity, error) {
@@ -36,7 +38,7 @@ func (s *Service) Authenticate(ctx context.Context, token, address, userAgent st
 	c := s.sessions.get(hash)
 	if c == nil {
 		var err error
-		if c, err = s.loadSession(ctx, hash); err != nil {
+		if c, err = s.loadSession(ctx, token, hash); err != nil {
 			return Identity{}, err
 		}
 	}
@@ -47,6 +49,11 @@ func (s *Service) Authenticate(ctx context.Context, token, address, userAgent st
 	case c.Locked && !evenIfLocked:
 		return Identity{}, mxerr.UserLocked("this account is locked")
 	}
+	if c.supersedes {
+		if err := s.endSuperseded(ctx, c); err != nil {
+			return Identity{}, err
+		}
+	}
 	if seen := c.seen.Load(); now-seen >= lastSeenEvery && c.seen.CompareAndSwap(seen, now) {
 		s.noteSeen(ctx, c.Identity, now, address, userAgent)
 	}
@@ -54,11 +61,14 @@ func (s *Service) Authenticate(ctx context.Context, token, address, userAgent st
 }
 
 // loadSession reads a session from the store and keeps it in the cache.
-func (s *Service) loadSession(ctx context.Context, hash store.TokenHash) (*cachedSession, error) {
+func (s *Service) loadSession(ctx context.Context, presented string, hash store.TokenHash) (*cachedSession, error) {
 	drops := s.sessions.drops.Load()
 	c := new(cachedSession)
 	err := s.Store.View(ctx, func(v store.View) error {
 		token, err := v.Token(hash)
+		if errors.Is(err, store.ErrNotFound) {
+			return ended(v, presented)
+		}
 		if err != nil {
 			return err
 		}
@@ -76,16 +86,26 @@ func (s *Service) loadSession(ctx context.Context, hash store.TokenHash) (*cache
 		c.Identity = Identity{User: user.ID, Device: device.ID, Guest: user.Guest, Locked: user.Locked}
 		c.expires = token.ExpiresTS
 		c.seen.Store(device.LastSeenTS)
+		c.supersedes, c.generation = token.Supersedes, token.Generation
 		return nil
 	})
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, mxerr.UnknownToken("the access token is not known")
+		return nil, mxerr.UnknownToken("the token is not known")
 	}
 	if err != nil {
 		return nil, err
 	}
 	s.sessions.put(hash, c, drops)
 	return c, nil
+}
+
+// endSuperseded ends the tokens which the one that is used for the first time
+// has replaced (REFR-4).
+func (s *Service) endSuperseded(ctx context.Context, c *cachedSession) error {
+	return s.Store.Update(ctx, func(tx store.Tx) error {
+		tx.OnCommit(func() { s.sessions.drop(c.User) })
+		return tx.KeepGenerations(c.User, c.Device, c.generation, math.MaxInt64)
+	})
 }
 
 // noteSeen renews a device's last_seen_*. The request goes on if that fails.
@@ -106,8 +126,11 @@ func (s *Service) noteSeen(ctx context.Context, id Identity, now int64, address,
 // cachedSession is what the store knows about a token. Only seen changes.
 type cachedSession struct {
 	Identity
-	expires int64        // milliseconds; 0: never
-	seen    atomic.Int64 // last_seen_ts as it is stored or about to be
+	expires int64 // milliseconds; 0: never
+	// supersedes says that tokens of generations before this one are to end.
+	supersedes bool
+	generation int64
+	seen       atomic.Int64 // last_seen_ts as it is stored or about to be
 }
 
 // sessionCache keeps the sessions of recently used tokens. Whoever changes what

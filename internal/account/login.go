@@ -10,21 +10,6 @@ import (
 	"github.com/ca4c8834/homeserver/uia"
 )
 
-// Client is what is known about the program that signs in.
-type Client struct {
-	Device     string // chosen by the client; empty: the server chooses (SDEV-2)
-	DeviceName string // initial_device_display_name; only for new devices (SDEV-4)
-	Address    string // network address
-	UserAgent  string
-}
-
-// Session is what a client gets when it has signed in.
-type Session struct {
-	User   events.UserID
-	Device string // empty without a session (REG-8)
-	Token  string // likewise
-}
-
 // Login signs a user in with a password (LOGIN-4 to LOGIN-8).
 func (s *Service) Login(ctx context.Context, id Identifier, password string, c Client) (Session, error) {
 	user, err := s.identify(ctx, id)

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"strings"
+	"time"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
@@ -15,13 +17,29 @@ import (
 // ID-12.
 const maxDeviceBytes = 255
 
+// Client is what is known about the program that signs in.
+type Client struct {
+	Device     string // chosen by the client; empty: the server chooses (SDEV-2)
+	DeviceName string // initial_device_display_name; only for new devices (SDEV-4)
+	Refresh    bool   // it can renew its session, and wants to (REFR-3)
+	Address    string // network address
+	UserAgent  string
+}
+
+// Session is what a client gets when it has signed in.
+type Session struct {
+	User    events.UserID
+	Device  string        // empty without a session (REG-8)
+	Token   string        // likewise
+	Refresh string        // the refresh token; empty if the session cannot be renewed
+	Expires time.Duration // the lifetime of Token; 0: it does not end (REFR-7)
+}
+
 // login is a session about to begin.
 type login struct {
 	service *Service
 	client  Client
-	session Session
-	hash    store.TokenHash
-	now     int64
+	session Session // complete once it is stored
 }
 
 // newLogin prepares a session; nothing of it exists until it is stored.
@@ -33,18 +51,18 @@ func (s *Service) newLogin(user events.UserID, c Client) (*login, error) {
 	if device == "" {
 		device = newDeviceID()
 	}
-	token := newToken()
-	return &login{s, c, Session{User: user, Device: device, Token: token}, hashToken(token), s.nowMillis()}, nil
+	return &login{s, c, Session{User: user, Device: device}}, nil
 }
 
 // store makes the session real: it creates the device, or takes it over and ends
 // its earlier tokens (SDEV-2, SDEV-3).
 func (l *login) store(tx store.Tx) error {
+	now := l.service.nowMillis()
 	device, err := tx.Device(l.session.User, l.session.Device)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		device = store.Device{
-			User: l.session.User, ID: l.session.Device, DisplayName: l.client.DeviceName, CreatedTS: l.now,
+			User: l.session.User, ID: l.session.Device, DisplayName: l.client.DeviceName, CreatedTS: now,
 		}
 	case err != nil:
 		return err
@@ -54,23 +72,61 @@ func (l *login) store(tx store.Tx) error {
 			return err
 		}
 	}
-	device.LastSeenTS, device.LastSeenIP, device.UserAgent = l.now, l.client.Address, l.client.UserAgent
+	if device.Tag == "" {
+		device.Tag = randomLetters('a', 12)
+	}
+	device.LastSeenTS, device.LastSeenIP, device.UserAgent = now, l.client.Address, l.client.UserAgent
 	if err := tx.PutDevice(device); err != nil {
 		return err
 	}
-	return tx.PutToken(store.Token{
-		Hash: l.hash, User: l.session.User, Device: l.session.Device, CreatedTS: l.now,
-	})
+	l.session, err = l.service.issue(tx, device, 0, l.client.Refresh)
+	return err
 }
 
-// tokenPrefix lets scanners for leaked secrets recognise access tokens.
-const tokenPrefix = "hs_"
+// issue gives a device the tokens of a generation of its session.
+func (s *Service) issue(tx store.Tx, device store.Device, generation int64, renewable bool) (Session, error) {
+	now := s.nowMillis()
+	session := Session{User: device.User, Device: device.ID, Token: newToken(accessPrefix, device.Tag), Expires: s.SessionLifetime}
+	if renewable {
+		session.Refresh, session.Expires = newToken(refreshPrefix, device.Tag), s.TokenLifetime
+		err := tx.PutRefreshToken(store.RefreshToken{
+			Hash: hashToken(session.Refresh), User: device.User, Device: device.ID, Generation: generation, CreatedTS: now,
+		})
+		if err != nil {
+			return Session{}, err
+		}
+	}
+	token := store.Token{
+		Hash: hashToken(session.Token), User: device.User, Device: device.ID, Generation: generation, CreatedTS: now,
+	}
+	if session.Expires > 0 {
+		token.ExpiresTS = now + session.Expires.Milliseconds()
+	}
+	return session, tx.PutToken(token)
+}
 
-// newToken returns 256 random bits as an access token.
-func newToken() string {
+// The prefixes let scanners for leaked secrets recognise tokens. What follows
+// is the tag of the device and 256 random bits.
+const (
+	accessPrefix  = "hs_"
+	refreshPrefix = "hsr_"
+)
+
+// newToken returns 256 random bits as a token.
+func newToken(prefix, tag string) string {
 	var b [32]byte
 	rand.Read(b[:]) // never fails
-	return tokenPrefix + base64.RawURLEncoding.EncodeToString(b[:])
+	return prefix + tag + "_" + base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// tagOf returns the tag of the device that a token was issued to, or is said to
+// have been; empty if it has none.
+func tagOf(token string) string {
+	parts := strings.SplitN(token, "_", 3)
+	if len(parts) < 3 {
+		return ""
+	}
+	return parts[1]
 }
 
 func hashToken(token string) store.TokenHash { return sha256.Sum256([]byte(token)) }

@@ -16,6 +16,7 @@ func (a *API) login() []route {
 	return []route{
 		get("/login", open, a.getLogin).limit(ratelimit.Login),
 		post("/login", open, a.postLogin).limit(ratelimit.Login),
+		post("/refresh", open, a.postRefresh).at("v3").limit(ratelimit.Login),
 		get("/account/whoami", byUser, a.getWhoami).guests().limit(ratelimit.Account),
 	}
 }
@@ -40,6 +41,7 @@ type loginIn struct {
 	Password   *string         `json:"password"`
 	Device     string          `json:"device_id"`
 	DeviceName string          `json:"initial_device_display_name"`
+	Refresh    bool            `json:"refresh_token"`
 	Body       json.RawMessage `body:""` // has the identifier, in one of its forms
 }
 
@@ -48,11 +50,13 @@ type sessionOut struct {
 	User       events.UserID     `json:"user_id"`
 	Token      string            `json:"access_token,omitempty"`
 	Device     string            `json:"device_id,omitempty"`
+	Refresh    string            `json:"refresh_token,omitempty"`
+	ExpiresMS  int64             `json:"expires_in_ms,omitempty"`
 	HomeServer events.ServerName `json:"home_server"` // for clients of r0
 }
 
 func newSessionOut(s account.Session) sessionOut {
-	return sessionOut{s.User, s.Token, s.Device, s.User.Server()}
+	return sessionOut{s.User, s.Token, s.Device, s.Refresh, s.Expires.Milliseconds(), s.User.Server()}
 }
 
 func (a *API) postLogin(ctx context.Context, c *caller, in loginIn) (sessionOut, error) {
@@ -66,16 +70,31 @@ func (a *API) postLogin(ctx context.Context, c *caller, in loginIn) (sessionOut,
 	if err != nil {
 		return sessionOut{}, err
 	}
-	session, err := a.Accounts.Login(ctx, id, *in.Password, clientOf(c, in.Device, in.DeviceName))
+	session, err := a.Accounts.Login(ctx, id, *in.Password, clientOf(c, in.Device, in.DeviceName, in.Refresh))
 	return newSessionOut(session), err
 }
 
 // clientOf describes the program that signs in.
-func clientOf(c *caller, device, name string) account.Client {
+func clientOf(c *caller, device, name string, refresh bool) account.Client {
 	return account.Client{
-		Device: device, DeviceName: name,
+		Device: device, DeviceName: name, Refresh: refresh,
 		Address: c.Presented.Address, UserAgent: c.Presented.UserAgent,
 	}
+}
+
+type refreshIn struct {
+	Token string `json:"refresh_token" required:"true"`
+}
+
+type refreshOut struct {
+	Token     string `json:"access_token"`
+	Refresh   string `json:"refresh_token"`
+	ExpiresMS int64  `json:"expires_in_ms"`
+}
+
+func (a *API) postRefresh(ctx context.Context, _ *caller, in refreshIn) (refreshOut, error) {
+	s, err := a.Accounts.Refresh(ctx, in.Token)
+	return refreshOut{s.Token, s.Refresh, s.Expires.Milliseconds()}, err
 }
 
 type whoamiOut struct {

@@ -25,6 +25,7 @@ type registerIn struct {
 	Device       string          `json:"device_id"`
 	DeviceName   string          `json:"initial_device_display_name"`
 	InhibitLogin bool            `json:"inhibit_login"`
+	Refresh      bool            `json:"refresh_token"`
 }
 
 func (a *API) postRegister(ctx context.Context, c *caller, in registerIn) (sessionOut, error) {
@@ -36,7 +37,7 @@ func (a *API) postRegister(ctx context.Context, c *caller, in registerIn) (sessi
 	}
 	session, err := a.Accounts.Register(ctx, account.NewAccount{
 		Username: in.Username, Password: in.Password, Auth: in.Auth, InhibitLogin: in.InhibitLogin,
-		Client: clientOf(c, in.Device, in.DeviceName),
+		Client: clientOf(c, in.Device, in.DeviceName, in.Refresh),
 	})
 	return newSessionOut(session), err
 }

@@ -5,7 +5,7 @@ import (
 	"github.com/ca4c8834/homeserver/store"
 )
 
-const selectDevice = `SELECT user_id, id, display_name, created_ts, last_seen_ts, last_seen_ip, user_agent FROM hs_devices `
+const selectDevice = `SELECT user_id, id, display_name, created_ts, last_seen_ts, last_seen_ip, user_agent, tag FROM hs_devices `
 
 func scanDevice(r row) store.Device {
 	return store.Device{
@@ -16,12 +16,18 @@ func scanDevice(r row) store.Device {
 		LastSeenTS:  r.int(4),
 		LastSeenIP:  r.text(5),
 		UserAgent:   r.text(6),
+		Tag:         r.text(7),
 	}
 }
 
 // Device implements store.Devices.
 func (v *view) Device(user events.UserID, id string) (store.Device, error) {
 	return one(v, scanDevice, selectDevice+`WHERE user_id = ? AND id = ?`, string(user), id)
+}
+
+// DeviceByTag implements store.Devices.
+func (v *view) DeviceByTag(tag string) (store.Device, error) {
+	return one(v, scanDevice, selectDevice+`WHERE tag = ?`, tag)
 }
 
 // Devices implements store.Devices.
@@ -31,11 +37,11 @@ func (v *view) Devices(user events.UserID) ([]store.Device, error) {
 
 // PutDevice implements store.DeviceWriter.
 func (t *tx) PutDevice(d store.Device) error {
-	_, err := t.exec(`INSERT INTO hs_devices (user_id, id, display_name, created_ts, last_seen_ts, last_seen_ip, user_agent)
-		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (user_id, id) DO UPDATE SET
+	_, err := t.exec(`INSERT INTO hs_devices (user_id, id, display_name, created_ts, last_seen_ts, last_seen_ip, user_agent, tag)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (user_id, id) DO UPDATE SET
 		display_name = excluded.display_name, last_seen_ts = excluded.last_seen_ts,
-		last_seen_ip = excluded.last_seen_ip, user_agent = excluded.user_agent`,
-		string(d.User), d.ID, d.DisplayName, d.CreatedTS, d.LastSeenTS, d.LastSeenIP, d.UserAgent)
+		last_seen_ip = excluded.last_seen_ip, user_agent = excluded.user_agent, tag = excluded.tag`,
+		string(d.User), d.ID, d.DisplayName, d.CreatedTS, d.LastSeenTS, d.LastSeenIP, d.UserAgent, d.Tag)
 	return err
 }
 

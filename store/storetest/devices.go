@@ -4,7 +4,7 @@ import "github.com/ca4c8834/homeserver/store"
 
 func devices() []rule {
 	phone := store.Device{
-		User: alice, ID: "PHONE", DisplayName: "Alice's phone", CreatedTS: 1, LastSeenTS: 2, LastSeenIP: "::1", UserAgent: "Test/1",
+		User: alice, ID: "PHONE", DisplayName: "Alice's phone", CreatedTS: 1, LastSeenTS: 2, LastSeenIP: "::1", UserAgent: "Test/1", Tag: "abc",
 	}
 	return []rule{
 		{"Device: ErrNotFound", func(f *fixture) {
@@ -22,6 +22,22 @@ func devices() []rule {
 					return err
 				})
 			}
+		}},
+		{"DeviceByTag returns the device with this tag", func(f *fixture) {
+			f.update(func(tx store.Tx) error {
+				for _, d := range []store.Device{{User: alice, ID: "OTHER", Tag: "abcd"}, {User: bob, ID: "NONE"}, phone} {
+					if err := tx.PutDevice(d); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			f.view(func(v store.View) error {
+				got, err := v.DeviceByTag("abc")
+				equal(f, got, phone)
+				return err
+			})
+			f.missing(func(v store.View) error { _, err := v.DeviceByTag("ABC"); return err })
 		}},
 		{"Devices returns all devices of a user, ordered by ID", func(f *fixture) {
 			want := []store.Device{{User: alice, ID: "A"}, {User: alice, ID: "B"}, {User: alice, ID: "a"}}

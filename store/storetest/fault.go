@@ -148,12 +148,20 @@ func (v faultView) Device(user events.UserID, id string) (store.Device, error) {
 	return get(v.c, func() (store.Device, error) { return v.View.Device(user, id) })
 }
 
+func (v faultView) DeviceByTag(tag string) (store.Device, error) {
+	return get(v.c, func() (store.Device, error) { return v.View.DeviceByTag(tag) })
+}
+
 func (v faultView) Devices(user events.UserID) ([]store.Device, error) {
 	return get(v.c, func() ([]store.Device, error) { return v.View.Devices(user) })
 }
 
 func (v faultView) Token(hash store.TokenHash) (store.Token, error) {
 	return get(v.c, func() (store.Token, error) { return v.View.Token(hash) })
+}
+
+func (v faultView) RefreshToken(hash store.TokenHash) (store.RefreshToken, error) {
+	return get(v.c, func() (store.RefreshToken, error) { return v.View.RefreshToken(hash) })
 }
 
 func (v faultView) Filter(user events.UserID, id string) ([]byte, error) {

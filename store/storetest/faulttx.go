@@ -64,6 +64,14 @@ func (t faultTx) PutToken(k store.Token) error {
 	return t.c.do(func() error { return t.writes.PutToken(k) })
 }
 
+func (t faultTx) PutRefreshToken(k store.RefreshToken) error {
+	return t.c.do(func() error { return t.writes.PutRefreshToken(k) })
+}
+
+func (t faultTx) KeepGenerations(user events.UserID, device string, from, to int64) error {
+	return t.c.do(func() error { return t.writes.KeepGenerations(user, device, from, to) })
+}
+
 func (t faultTx) DeleteTokens(user events.UserID, device string) error {
 	return t.c.do(func() error { return t.writes.DeleteTokens(user, device) })
 }
