@@ -26,4 +26,7 @@ type AccountData interface {
 type AccountDataWriter interface {
 	// PutAccountDatum sets one type; d.Pos is taken with Tx.Next.
 	PutAccountDatum(user events.UserID, d AccountDatum) error
+
+	// DeleteAccountData removes all account data of a user; none is no error.
+	DeleteAccountData(user events.UserID) error
 }

@@ -12,6 +12,7 @@ type User struct {
 	Deactivated  bool
 	Locked       bool
 	Suspended    bool
+	Erased       bool   // hidden from those who come later (DEACT-4)
 	AppService   string // ID of the application service that registered the user; empty for people
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -43,6 +44,8 @@ type Proof struct {
 	// User is whom the stages have identified; empty if none of them does
 	// that. It never differs from the Operation's.
 	User events.UserID
+	// Details has what the stages have shown beside that, by type.
+	Details map[string]any
 }
 
 // Engine knows the stages and keeps the sessions. It is safe for concurrent
@@ -98,7 +101,7 @@ func Do[T any](ctx context.Context, e *Engine, op Operation, auth json.RawMessag
 	if err := e.attempt(ctx, s, in); err != nil {
 		return none, err
 	}
-	result, err := run(ctx, Proof{User: s.proved})
+	result, err := run(ctx, Proof{User: s.proved, Details: maps.Clone(s.details)})
 	if err == nil {
 		s.done, s.result = true, result
 	}
@@ -106,14 +109,27 @@ func Do[T any](ctx context.Context, e *Engine, op Operation, auth json.RawMessag
 }
 
 // Complete records that a stage was passed outside of the client's own request,
-// and by whom; user is empty if the stage does not identify anyone. The client
-// goes on with its session alone (UIA-12). It returns a Matrix error when there
-// is no such session, when the stage is not its turn, or when user is not the
-// one whom the session is for (UIA-15).
-func (e *Engine) Complete(ctx context.Context, session, stage string, user events.UserID) error {
-	s := e.sessions.get(session)
+// and what that proves. The client goes on with its session alone (UIA-12). It
+// returns a Matrix error when there is no such session, when the stage is not
+// its turn, or when the user is not the one whom the session is for (UIA-15).
+func (e *Engine) Complete(ctx context.Context, id, stage string, passed Passed) error {
+	return e.outside(ctx, id, stage, func(s *session) error { return s.pass(stage, passed) })
+}
+
+// Submit lets a stage check an auth object that comes from its fallback page.
+// The type in it is ignored in favour of stage. It returns what the stage or
+// [Engine.Complete] would; nothing if the stage is passed.
+func (e *Engine) Submit(ctx context.Context, id, stage string, auth json.RawMessage) error {
+	return e.outside(ctx, id, stage, func(s *session) error {
+		return e.check(ctx, s, authObject{typ: stage, session: id, raw: auth})
+	})
+}
+
+// outside runs pass on a session whose turn the stage is.
+func (e *Engine) outside(ctx context.Context, id, stage string, pass func(*session) error) error {
+	s := e.sessions.get(id)
 	if s == nil {
-		return mxerr.NotFound("this authentication session is unknown or has expired")
+		return errNoSession()
 	}
 	if err := s.lock(ctx); err != nil {
 		return err
@@ -125,8 +141,33 @@ func (e *Engine) Complete(ctx context.Context, session, stage string, user event
 	if !s.turnOf(stage) {
 		return mxerr.Forbidden("stage %s is not to be completed now", stage)
 	}
-	return s.pass(stage, user)
+	return pass(s)
 }
+
+func errNoSession() error {
+	return mxerr.NotFound("this authentication session is unknown or has expired")
+}
+
+// Asked returns what a session is for, for the page that asks its user to
+// confirm it, and whether the stage was passed already. M_NOT_FOUND if there is
+// no such session, M_FORBIDDEN if it has no such stage.
+func (e *Engine) Asked(ctx context.Context, id, stage string) (op Operation, passed bool, err error) {
+	s := e.sessions.get(id)
+	if s == nil {
+		return op, false, errNoSession()
+	}
+	if err := s.lock(ctx); err != nil {
+		return op, false, err
+	}
+	defer s.unlock()
+	if !slices.ContainsFunc(s.op.Flows, func(f Flow) bool { return slices.Contains(f, stage) }) {
+		return op, false, mxerr.Forbidden("stage %s is not part of this authentication session", stage)
+	}
+	return s.op, s.passed(stage), nil
+}
+
+// Stage returns the stage of a type, or nil.
+func (e *Engine) Stage(typ string) Stage { return e.stages[typ] }
 
 // authObject is what every stage's auth has in common.
 type authObject struct {
@@ -178,18 +219,14 @@ func (e *Engine) attempt(ctx context.Context, s *session, in authObject) error {
 	// Without a type the client only asks how far it is (UIA-12), and what is
 	// passed is not tried again (UIA-11).
 	if in.typ != "" && !s.passed(in.typ) {
-		stage := e.stages[in.typ]
-		if stage == nil || !s.turnOf(in.typ) { // UIA-10
+		if e.stages[in.typ] == nil || !s.turnOf(in.typ) { // UIA-10
 			return e.challenge(s, mxerr.Forbidden("stage %s is not to be completed now", in.typ))
 		}
-		user, err := stage.Check(ctx, Attempt{Session: in.session, Operation: s.op, Auth: in.raw})
+		err := e.check(ctx, s, in)
 		if refused, ok := refusal(err); ok {
 			return e.challenge(s, refused)
 		}
 		if err != nil {
-			return err
-		}
-		if err := s.pass(in.typ, user); err != nil {
 			return err
 		}
 	}
@@ -197,6 +234,19 @@ func (e *Engine) attempt(ctx context.Context, s *session, in authObject) error {
 		return nil
 	}
 	return e.challenge(s, nil)
+}
+
+// check lets a stage look at an auth object, and records that it is passed.
+func (e *Engine) check(ctx context.Context, s *session, in authObject) error {
+	stage := e.stages[in.typ]
+	if stage == nil {
+		return mxerr.Forbidden("stage %s is not to be completed here", in.typ)
+	}
+	passed, err := stage.Check(ctx, Attempt{Session: in.session, Operation: s.op, Auth: in.raw})
+	if err != nil {
+		return err
+	}
+	return s.pass(in.typ, passed)
 }
 
 // refusal reports whether the error of a stage leaves the client another try

@@ -46,7 +46,10 @@ type hostStage struct {
 
 func (hostStage) Type() string { return "org.example.stage" }
 
-func (h hostStage) Check(_ context.Context, a Attempt) (events.UserID, error) { return h.check(a) }
+func (h hostStage) Check(_ context.Context, a Attempt) (Passed, error) {
+	user, err := h.check(a)
+	return Passed{User: user, Detail: "seen"}, err
+}
 
 func (hostStage) Params(session string, op Operation) any {
 	return map[string]string{"url": "https://example.org/" + op.Name + "/" + session}
@@ -379,7 +382,7 @@ func TestPolling(t *testing.T) {
 	if diff := cmp.Diff(r, challenged(t, result, err)); diff != "" {
 		t.Errorf("polling too early (-before +after):\n%s", diff)
 	}
-	if err := f.Complete(t.Context(), r.Session, "m.login.sso", alice); err != nil {
+	if err := f.Complete(t.Context(), r.Session, "m.login.sso", Passed{User: alice}); err != nil {
 		t.Fatal(err)
 	}
 	result, err = f.do(t, o, `{"session":%q}`, r.Session)
@@ -396,13 +399,13 @@ func TestComplete(t *testing.T) {
 	o := op(Flow{TypeDummy, "m.login.sso"})
 	result, err := f.do(t, o, "")
 	session := challenged(t, result, err).Session
-	refused(t, f.Complete(t.Context(), "unknown", "m.login.sso", alice), 404, mxerr.MNotFound)
-	refused(t, f.Complete(t.Context(), session, "m.login.sso", alice), 403, mxerr.MForbidden)
+	refused(t, f.Complete(t.Context(), "unknown", "m.login.sso", Passed{User: alice}), 404, mxerr.MNotFound)
+	refused(t, f.Complete(t.Context(), session, "m.login.sso", Passed{User: alice}), 403, mxerr.MForbidden)
 	result, err = f.do(t, o, `{"type":"m.login.dummy","session":%q}`, session)
 	challenged(t, result, err)
-	refused(t, f.Complete(t.Context(), session, "m.login.sso", bob), 403, mxerr.MForbidden)
+	refused(t, f.Complete(t.Context(), session, "m.login.sso", Passed{User: bob}), 403, mxerr.MForbidden)
 	for range 2 {
-		if err := f.Complete(t.Context(), session, "m.login.sso", alice); err != nil {
+		if err := f.Complete(t.Context(), session, "m.login.sso", Passed{User: alice}); err != nil {
 			t.Fatal(err)
 		}
 	}

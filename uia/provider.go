@@ -32,3 +32,14 @@ var (
 type Provider interface {
 	CheckPassword(ctx context.Context, user events.UserID, password string) error
 }
+
+// PasswordSetter is a [Provider] whose passwords can be changed through the
+// server. Without it, clients are told that they cannot (CAP-2).
+type PasswordSetter interface {
+	Provider
+
+	// SetPassword gives a user a new password: after it has returned,
+	// CheckPassword accepts this one and no other (PWD-4). The user has shown
+	// who they are. A Matrix error such as M_WEAK_PASSWORD is sent as it is.
+	SetPassword(ctx context.Context, user events.UserID, password string) error
+}

@@ -32,6 +32,7 @@ type session struct {
 
 	completed []string
 	proved    events.UserID
+	details   map[string]any // of the completed stages that have any
 	done      bool
 	result    any // of the run, once done
 }
@@ -76,12 +77,18 @@ func (s *session) passedAll(stages Flow) bool {
 
 // pass records a passed stage, unless it identifies another user than the owner
 // of the access token or than an earlier stage did (UIA-15).
-func (s *session) pass(stage string, user events.UserID) error {
-	if user != "" {
+func (s *session) pass(stage string, p Passed) error {
+	if user := p.User; user != "" {
 		if s.op.User != "" && user != s.op.User || s.proved != "" && user != s.proved {
 			return mxerr.Forbidden("the authentication is another user's")
 		}
 		s.proved = user
+	}
+	if p.Detail != nil {
+		if s.details == nil {
+			s.details = make(map[string]any)
+		}
+		s.details[stage] = p.Detail
 	}
 	s.completed = append(s.completed, stage)
 	return nil

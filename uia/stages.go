@@ -16,6 +16,11 @@ const (
 	TypeDummy             = "m.login.dummy"
 	TypePassword          = "m.login.password"
 	TypeRegistrationToken = "m.login.registration_token"
+	TypeTerms             = "m.login.terms"
+	TypeReCaptcha         = "m.login.recaptcha"
+	TypeEmail             = "m.login.email.identity"
+	TypeMSISDN            = "m.login.msisdn"
+	TypeSSO               = "m.login.sso"
 )
 
 // ErrPending is returned by a [Stage] whose proof is made elsewhere and is not
@@ -39,9 +44,19 @@ type Stage interface {
 	// Type is the stage's name in flows and in auth.type. It never changes.
 	Type() string
 
-	// Check passes by returning no error, and says whom it has identified;
-	// empty when the stage proves something else than who the client is.
-	Check(ctx context.Context, a Attempt) (events.UserID, error)
+	// Check passes by returning no error, and says what that proves.
+	Check(ctx context.Context, a Attempt) (Passed, error)
+}
+
+// Passed is what passing a stage proves.
+type Passed struct {
+	// User is whom the stage has identified; empty when it proves something
+	// else than who the client is.
+	User events.UserID
+	// Detail is whatever else the guarded call may want to know, such as the
+	// e-mail address that was validated: see [Proof]. It must not be changed
+	// later.
+	Detail any
 }
 
 // Parameterized is a [Stage] that tells clients what they need for it.
@@ -60,7 +75,7 @@ type dummy struct{}
 
 func (dummy) Type() string { return TypeDummy }
 
-func (dummy) Check(context.Context, Attempt) (events.UserID, error) { return "", nil }
+func (dummy) Check(context.Context, Attempt) (Passed, error) { return Passed{}, nil }
 
 // Password returns the m.login.password stage (UIA-18). identify finds the user
 // whom an auth object names in any form that /login knows; it returns
@@ -76,14 +91,14 @@ type password struct {
 
 func (password) Type() string { return TypePassword }
 
-func (p password) Check(ctx context.Context, a Attempt) (events.UserID, error) {
+func (p password) Check(ctx context.Context, a Attempt) (Passed, error) {
 	secret := gjson.GetBytes(a.Auth, "password")
 	if secret.Type != gjson.String {
-		return "", mxerr.MissingParam("auth.password")
+		return Passed{}, mxerr.MissingParam("auth.password")
 	}
 	user, err := p.identify(ctx, a.Auth)
 	if err != nil {
-		return "", err
+		return Passed{}, err
 	}
-	return user, p.provider.CheckPassword(ctx, user, secret.Str)
+	return Passed{User: user}, p.provider.CheckPassword(ctx, user, secret.Str)
 }

@@ -34,11 +34,16 @@ import (
 	"github.com/ca4c8834/homeserver/uia"
 )
 
-// Rooms carries changes of a user's profile into the rooms.
+// Rooms carries what happens to an account into the rooms.
 type Rooms interface {
 	// ProfileChanged is called after fields of a user's profile have changed,
 	// with their names: "displayname" or "avatar_url" (PROF-11).
 	ProfileChanged(ctx context.Context, user events.UserID, fields ...string) error
+
+	// LeaveAll makes a user leave all rooms and reject all invites and knocks,
+	// before the account is deactivated (DEACT-3). It may be called again for
+	// what is left after an error.
+	LeaveAll(ctx context.Context, user events.UserID) error
 }
 
 // Waker wakes the waiting syncs of a user.
@@ -71,6 +76,15 @@ type Config struct {
 	Provider uia.Provider
 	// Stages are those that the host adds for interactive authentication.
 	Stages []uia.Stage
+	// Flows, if not nil, chooses how to authenticate for an operation, one of
+	// the uia.Op… constants, of a user (empty without an access token). usual
+	// is what would be chosen without it. No flow at all forbids the operation.
+	Flows func(operation string, user events.UserID, usual []uia.Flow) []uia.Flow
+	// PasswordPolicy refuses passwords that the host thinks too weak; users read
+	// the text of the error. Nil accepts all but the empty one.
+	PasswordPolicy func(password string) error
+	// FixedPasswords keeps users from changing their passwords (CAP-2).
+	FixedPasswords bool
 	// Registration says who may register; nobody by default.
 	Registration Registration
 	// RegistrationTokens are accepted with RegistrationByToken (UIA-24).
@@ -119,10 +133,6 @@ func New(cfg Config) *Service {
 	s.engine = uia.New(cfg.Now, append(stages, cfg.Stages...)...)
 	return s
 }
-
-// Interactive returns the engine of interactive authentication, for other
-// services with endpoints that need it.
-func (s *Service) Interactive() *uia.Engine { return s.engine }
 
 func (s *Service) nowMillis() int64 { return s.Now().UnixMilli() }
 

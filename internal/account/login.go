@@ -63,14 +63,18 @@ func (s *Service) Logout(ctx context.Context, user events.UserID, device string)
 
 // LogoutAll does for all devices of a user what Logout does for one (SDEV-13).
 func (s *Service) LogoutAll(ctx context.Context, user events.UserID) error {
-	return s.Store.Update(ctx, func(tx store.Tx) error {
-		tx.OnCommit(func() { s.sessions.drop(user) })
-		devices, err := tx.Devices(user)
-		for _, d := range devices {
-			if err == nil {
-				err = tx.DeleteDevice(user, d.ID)
-			}
+	return s.Store.Update(ctx, func(tx store.Tx) error { return s.removeDevices(tx, user, "") })
+}
+
+// removeDevices removes all devices of a user but the one to keep, and ends
+// their sessions.
+func (s *Service) removeDevices(tx store.Tx, user events.UserID, keep string) error {
+	tx.OnCommit(func() { s.sessions.drop(user) })
+	devices, err := tx.Devices(user)
+	for _, d := range devices {
+		if err == nil && d.ID != keep {
+			err = tx.DeleteDevice(user, d.ID)
 		}
-		return err
-	})
+	}
+	return err
 }

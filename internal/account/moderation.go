@@ -2,10 +2,8 @@ package account
 
 import (
 	"context"
-	"errors"
 
 	"github.com/ca4c8834/homeserver/events"
-	"github.com/ca4c8834/homeserver/internal/mxerr"
 	"github.com/ca4c8834/homeserver/store"
 )
 
@@ -26,10 +24,7 @@ func (s *Service) SetSuspended(ctx context.Context, user events.UserID, suspende
 // changeUser changes an account that is in use, and makes its sessions see it.
 func (s *Service) changeUser(ctx context.Context, user events.UserID, change func(*store.User)) error {
 	return s.Store.Update(ctx, func(tx store.Tx) error {
-		account, err := tx.User(user)
-		if errors.Is(err, store.ErrNotFound) || account.Deactivated {
-			return mxerr.NotFound("no such user")
-		}
+		account, err := activeUser(tx, user)
 		if err != nil {
 			return err
 		}

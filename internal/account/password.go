@@ -2,121 +2,119 @@ package account
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/subtle"
-	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
-	"strings"
-
-	"golang.org/x/crypto/argon2"
 
 	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/mxerr"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/uia"
 )
 
-// Cost is the work that one guess at a password takes, as parameters of
-// argon2id. Changing it is safe: a hash keeps the parameters it was made with
-// and is made anew at the user's next login.
-type Cost struct {
-	Memory  uint32 // KiB, at least 8 for each thread
-	Passes  uint32 // at least 1
-	Threads uint8  // at least 1
+// PasswordChange is a request for a new password.
+type PasswordChange struct {
+	User     events.UserID // the caller; empty: the proof says whose password it is (PWD-2)
+	Device   string        // the caller's
+	Password string        // the new one
+	// LogoutDevices ends all other sessions and removes their devices (PWD-3).
+	LogoutDevices bool
+	Auth          json.RawMessage // of interactive authentication
 }
 
-// DefaultCost takes about 50 ms of a core of a small server. As many passwords
-// as there are cores are hashed at a time, each in 19 MiB.
-func DefaultCost() Cost { return Cost{Memory: 19 << 10, Passes: 3, Threads: 1} }
-
-// InsecureCost is for tests, and for loading many accounts whose passwords do
-// not matter: it takes microseconds, to whoever guesses as well.
-func InsecureCost() Cost { return Cost{Memory: 8, Passes: 1, Threads: 1} }
-
-const (
-	saltBytes = 16
-	hashBytes = 32
-)
-
-// hasher hashes passwords, a bounded number at a time.
-type hasher struct {
-	cost  Cost
-	slots chan struct{}
-	decoy string // a hash to compare with where there is none
-}
-
-func newHasher(cost Cost) *hasher {
-	h := &hasher{cost: cost, slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
-	h.decoy = encodeHash(cost, make([]byte, saltBytes), make([]byte, hashBytes))
-	return h
-}
-
-// key runs argon2id when it is its turn.
-func (h *hasher) key(ctx context.Context, password string, salt []byte, c Cost, size int) ([]byte, error) {
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+// ChangePassword gives an account a new password (PWD-1 to PWD-5). M_FORBIDDEN
+// where that is not possible, M_WEAK_PASSWORD.
+func (s *Service) ChangePassword(ctx context.Context, in PasswordChange) error {
+	if !s.CanChangePasswords() {
+		return mxerr.Forbidden("passwords cannot be changed here") // PWD-5, CAP-10
 	}
-	return argon2.IDKey([]byte(password), salt, c.Passes, c.Memory, c.Threads, uint32(size)), nil
-}
-
-// hash returns a password's hash with a new salt in the PHC string format.
-func (h *hasher) hash(ctx context.Context, password string) (string, error) {
-	salt := make([]byte, saltBytes)
-	rand.Read(salt) // never fails
-	key, err := h.key(ctx, password, salt, h.cost, hashBytes)
+	op, err := s.Operation(ctx, uia.OpChangePassword, "", in.User)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return encodeHash(h.cost, salt, key), nil
-}
-
-// verify compares a password with a hash, and says whether the hash should be
-// made anew since the cost has changed.
-func (h *hasher) verify(ctx context.Context, encoded, password string) (ok, outdated bool, err error) {
-	cost, salt, want, err := decodeHash(encoded)
-	if err != nil {
-		return false, false, err
-	}
-	got, err := h.key(ctx, password, salt, cost, len(want))
-	if err != nil {
-		return false, false, err
-	}
-	return subtle.ConstantTimeCompare(got, want) == 1, cost != h.cost, nil
-}
-
-// waste takes as long as verify, for users without a password (LOGIN-6).
-func (h *hasher) waste(ctx context.Context, password string) error {
-	_, _, err := h.verify(ctx, h.decoy, password)
+	op.Allowed = func(context.Context) error { return s.checkNewPassword(in.Password) }
+	_, err = uia.Do(ctx, s.engine, op, in.Auth, func(ctx context.Context, proof uia.Proof) (struct{}, error) {
+		user := in.User
+		if user == "" {
+			user = proof.User
+		}
+		if user == "" { // flows of the host that do not say whom they are about
+			return struct{}{}, mxerr.Forbidden("nothing shows whose password to change")
+		}
+		return struct{}{}, s.setPassword(ctx, user, in.Password, func(tx store.Tx) error {
+			if !in.LogoutDevices {
+				return nil
+			}
+			return s.removeDevices(tx, user, in.Device)
+		})
+	})
 	return err
 }
 
-func encodeHash(c Cost, salt, key []byte) string {
-	b64 := base64.RawStdEncoding
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, c.Memory, c.Passes, c.Threads,
-		b64.EncodeToString(salt), b64.EncodeToString(key))
+// CanChangePasswords reports whether the accounts have passwords that can be
+// changed here (CAP-2).
+func (s *Service) CanChangePasswords() bool {
+	switch s.Provider.(type) {
+	case *storedPasswords, uia.PasswordSetter:
+		return !s.FixedPasswords
+	}
+	return false
 }
 
-var errHashFormat = errors.New("decode password hash: not a hash of this server")
+// SetPassword sets the password of an account for the host, and ends all its
+// sessions. M_NOT_FOUND, M_WEAK_PASSWORD; M_FORBIDDEN if the provider cannot do
+// it.
+func (s *Service) SetPassword(ctx context.Context, user events.UserID, password string) error {
+	if err := s.checkNewPassword(password); err != nil {
+		return err
+	}
+	return s.setPassword(ctx, user, password, func(tx store.Tx) error { return s.removeDevices(tx, user, "") })
+}
 
-func decodeHash(encoded string) (c Cost, salt, key []byte, err error) {
-	parts := strings.Split(encoded, "$")
-	if len(parts) != 6 || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
-		return c, nil, nil, errHashFormat
+// setPassword sets a password, and runs also in the transaction that does it if
+// the password is ours.
+func (s *Service) setPassword(ctx context.Context, user events.UserID, password string, also func(store.Tx) error) error {
+	var hash string // empty: it is not ours to keep
+	var err error
+	switch p := s.Provider.(type) {
+	case *storedPasswords:
+		hash, err = p.hasher.hash(ctx, password)
+	case uia.PasswordSetter:
+		err = p.SetPassword(ctx, user, password)
+	default:
+		err = mxerr.Forbidden("passwords cannot be changed here")
 	}
-	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &c.Memory, &c.Passes, &c.Threads); err != nil {
-		return c, nil, nil, errHashFormat
+	if err != nil {
+		return err
 	}
-	salt, err1 := base64.RawStdEncoding.DecodeString(parts[4])
-	key, err2 := base64.RawStdEncoding.DecodeString(parts[5])
-	if err1 != nil || err2 != nil || len(key) == 0 || c.Passes == 0 || c.Threads == 0 {
-		return c, nil, nil, errHashFormat
+	return s.Store.Update(ctx, func(tx store.Tx) error {
+		account, err := activeUser(tx, user)
+		if err != nil {
+			return err
+		}
+		if hash != "" {
+			account.PasswordHash = hash
+			if err := tx.UpdateUser(account); err != nil {
+				return err
+			}
+		}
+		return also(tx)
+	})
+}
+
+// checkNewPassword refuses what the host thinks too weak (PWD-5, REG-9).
+func (s *Service) checkNewPassword(password string) error {
+	if password == "" {
+		return mxerr.WeakPassword("an empty password is none")
 	}
-	return c, salt, key, nil
+	if s.PasswordPolicy == nil {
+		return nil
+	}
+	if err := s.PasswordPolicy(password); err != nil {
+		return mxerr.WeakPassword("%s", err)
+	}
+	return nil
 }
 
 // storedPasswords is the default provider: it knows the passwords of the store.

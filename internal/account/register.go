@@ -37,7 +37,7 @@ type NewAccount struct {
 // REG-12). Repeating a request that has succeeded, with the session of its
 // interactive authentication, gives the same answer again (REG-10).
 func (s *Service) Register(ctx context.Context, in NewAccount) (Session, error) {
-	op := uia.Operation{Name: "register"}
+	op := uia.Operation{Name: uia.OpRegister}
 	switch s.Registration {
 	case RegistrationOpen:
 		op.Flows = []uia.Flow{{uia.TypeDummy}}
@@ -45,6 +45,9 @@ func (s *Service) Register(ctx context.Context, in NewAccount) (Session, error) 
 		op.Flows = []uia.Flow{{uia.TypeRegistrationToken}}
 	default:
 		return Session{}, mxerr.Forbidden("registration is closed") // REG-6
+	}
+	if s.Flows != nil {
+		op.Flows = s.Flows(op.Name, "", op.Flows)
 	}
 	var user events.UserID // empty: made up
 	if in.Username != nil {
@@ -57,6 +60,9 @@ func (s *Service) Register(ctx context.Context, in NewAccount) (Session, error) 
 	session, err := uia.Do(ctx, s.engine, op, in.Auth, func(ctx context.Context, _ uia.Proof) (Session, error) {
 		if in.Password == "" {
 			return Session{}, mxerr.MissingParam("password") // REG-9
+		}
+		if err := s.checkNewPassword(in.Password); err != nil {
+			return Session{}, err
 		}
 		id := user
 		if id == "" {
@@ -169,17 +175,17 @@ var _ uia.Stage = registrationToken(nil)
 func (registrationToken) Type() string { return uia.TypeRegistrationToken }
 
 // Check implements uia.Stage.
-func (tokens registrationToken) Check(_ context.Context, a uia.Attempt) (events.UserID, error) {
+func (tokens registrationToken) Check(_ context.Context, a uia.Attempt) (uia.Passed, error) {
 	given := gjson.GetBytes(a.Auth, "token")
 	if given.Type != gjson.String {
-		return "", mxerr.MissingParam("auth.token")
+		return uia.Passed{}, mxerr.MissingParam("auth.token")
 	}
 	known := false
 	for _, token := range tokens {
 		known = sameSecret(token, given.Str) || known
 	}
 	if !known {
-		return "", mxerr.Unauthorized("the registration token is not valid")
+		return uia.Passed{}, mxerr.Unauthorized("the registration token is not valid")
 	}
-	return "", nil
+	return uia.Passed{}, nil
 }

@@ -25,8 +25,11 @@ type server struct {
 	*API
 	store store.Store
 	now   time.Time
-	wakes []wake         // in the order of the calls
-	rooms []changedField // likewise
+	wakes []wake          // in the order of the calls
+	rooms []changedField  // likewise
+	left  []events.UserID // likewise
+
+	leaveErr error // of LeaveAll
 }
 
 type wake struct {
@@ -50,6 +53,12 @@ func (s *server) ProfileChanged(_ context.Context, user events.UserID, fields ..
 		s.rooms = append(s.rooms, changedField{user, field})
 	}
 	return nil
+}
+
+// LeaveAll implements account.Rooms.
+func (s *server) LeaveAll(_ context.Context, user events.UserID) error {
+	s.left = append(s.left, user)
+	return s.leaveErr
 }
 
 // newServer makes a server with open registration; change may alter that.

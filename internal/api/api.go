@@ -82,6 +82,7 @@ func (a *API) routes() []route {
 		a.login(),
 		a.logout(),
 		a.register(),
+		a.password(),
 		a.profile(),
 		a.accountData(),
 		a.filter(),

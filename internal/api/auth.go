@@ -99,7 +99,7 @@ func (a *API) authenticate(r *http.Request, row *route) (*Caller, error) {
 	switch {
 	case row.who == byService && c.Service == "":
 		return nil, mxerr.Forbidden("only application services may do this") // ASC-14
-	case row.who == byUser && c.Guest && !row.allowGuests:
+	case (row.who == byUser || row.who == optional) && c.Guest && !row.allowGuests:
 		return nil, mxerr.GuestAccessForbidden("guests may not do this") // GUEST-1
 	}
 	return c, nil

@@ -294,6 +294,14 @@ func (h hostAccounts) CheckPassword(_ context.Context, user events.UserID, passw
 	return nil
 }
 
+// settableAccounts are hostAccounts whose passwords can be changed.
+type settableAccounts struct{ hostAccounts }
+
+func (h settableAccounts) SetPassword(_ context.Context, user events.UserID, password string) error {
+	h.hostAccounts[user] = password
+	return nil
+}
+
 // Users of the host's own accounts get an account when they first sign in.
 func TestLoginWithHostAccounts(t *testing.T) {
 	t.Parallel()

@@ -35,3 +35,9 @@ func (t *tx) PutAccountDatum(user events.UserID, d store.AccountDatum) error {
 		string(user), string(d.Room), d.Type, bytes(d.Content), int64(d.Pos))
 	return err
 }
+
+// DeleteAccountData implements store.AccountDataWriter.
+func (t *tx) DeleteAccountData(user events.UserID) error {
+	_, err := t.exec(`DELETE FROM hs_account_data WHERE user_id = ?`, string(user))
+	return err
+}

@@ -7,7 +7,7 @@ import (
 	"github.com/ca4c8834/homeserver/store"
 )
 
-const selectUser = `SELECT id, password_hash, created_ts, guest, admin, deactivated, locked, suspended, app_service FROM hs_users `
+const selectUser = `SELECT id, password_hash, created_ts, guest, admin, deactivated, locked, suspended, erased, app_service FROM hs_users `
 
 func scanUser(r row) store.User {
 	return store.User{
@@ -19,7 +19,8 @@ func scanUser(r row) store.User {
 		Deactivated:  r.bool(5),
 		Locked:       r.bool(6),
 		Suspended:    r.bool(7),
-		AppService:   r.text(8),
+		Erased:       r.bool(8),
+		AppService:   r.text(9),
 	}
 }
 
@@ -52,16 +53,16 @@ func (v *view) ExistingUsers(ids []events.UserID) ([]events.UserID, error) {
 
 // CreateUser implements store.UserWriter.
 func (t *tx) CreateUser(u store.User) error {
-	return t.mustAdd(`INSERT INTO hs_users (id, folded, password_hash, created_ts, guest, admin, deactivated, locked, suspended, app_service)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+	return t.mustAdd(`INSERT INTO hs_users (id, folded, password_hash, created_ts, guest, admin, deactivated, locked, suspended, erased, app_service)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
 		string(u.ID), fold(u.ID), u.PasswordHash, u.CreatedTS,
-		integer(u.Guest), integer(u.Admin), integer(u.Deactivated), integer(u.Locked), integer(u.Suspended), u.AppService)
+		integer(u.Guest), integer(u.Admin), integer(u.Deactivated), integer(u.Locked), integer(u.Suspended), integer(u.Erased), u.AppService)
 }
 
 // UpdateUser implements store.UserWriter.
 func (t *tx) UpdateUser(u store.User) error {
-	return t.mustChange(`UPDATE hs_users SET password_hash = ?, guest = ?, admin = ?, deactivated = ?, locked = ?, suspended = ?, app_service = ?
+	return t.mustChange(`UPDATE hs_users SET password_hash = ?, guest = ?, admin = ?, deactivated = ?, locked = ?, suspended = ?, erased = ?, app_service = ?
 		WHERE id = ?`,
-		u.PasswordHash, integer(u.Guest), integer(u.Admin), integer(u.Deactivated), integer(u.Locked), integer(u.Suspended), u.AppService,
+		u.PasswordHash, integer(u.Guest), integer(u.Admin), integer(u.Deactivated), integer(u.Locked), integer(u.Suspended), integer(u.Erased), u.AppService,
 		string(u.ID))
 }

@@ -51,6 +51,16 @@ func accountData() []rule {
 			equal(f, since(f, alice, 0), []store.AccountDatum{second, third, again})
 			equal(f, since(f, alice, third.Pos), []store.AccountDatum{again})
 		}},
+		{"DeleteAccountData removes all account data of a user; none is no error", func(f *fixture) {
+			set(f, alice, "", "m.a", `{}`)
+			set(f, alice, room, "m.b", `{}`)
+			theirs := set(f, bob, "", "m.a", `{}`)
+			for range 2 {
+				f.update(func(tx store.Tx) error { return tx.DeleteAccountData(alice) })
+			}
+			equal(f, len(since(f, alice, 0)), 0)
+			equal(f, since(f, bob, 0), []store.AccountDatum{theirs})
+		}},
 		{"byte slices given to a method are not kept, those in results belong to the caller", func(f *fixture) {
 			content := []byte(`{"keep":"me"}`)
 			f.update(func(tx store.Tx) error {

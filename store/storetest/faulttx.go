@@ -84,6 +84,10 @@ func (t faultTx) PutAccountDatum(user events.UserID, d store.AccountDatum) error
 	return t.c.do(func() error { return t.writes.PutAccountDatum(user, d) })
 }
 
+func (t faultTx) DeleteAccountData(user events.UserID) error {
+	return t.c.do(func() error { return t.writes.DeleteAccountData(user) })
+}
+
 func (t faultTx) CreateRoom(r store.Room) (store.RoomNum, error) {
 	return get(t.c, func() (store.RoomNum, error) { return t.writes.CreateRoom(r) })
 }

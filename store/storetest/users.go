@@ -11,7 +11,7 @@ import (
 func users() []rule {
 	full := store.User{
 		ID: alice, PasswordHash: "$argon2id$…", CreatedTS: 1700000000000,
-		Guest: true, Admin: true, Deactivated: true, Locked: true, Suspended: true, AppService: "bridge",
+		Guest: true, Admin: true, Deactivated: true, Locked: true, Suspended: true, Erased: true, AppService: "bridge",
 	}
 	return []rule{
 		{"User: ErrNotFound", func(f *fixture) {
@@ -25,6 +25,7 @@ func users() []rule {
 				func(u *store.User) { u.Deactivated = true },
 				func(u *store.User) { u.Locked = true },
 				func(u *store.User) { u.Suspended = true },
+				func(u *store.User) { u.Erased = true },
 				func(u *store.User) { u.PasswordHash = "hash" },
 				func(u *store.User) { u.AppService = "bridge" },
 			}

@@ -1,0 +1,44 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/ca4c8834/homeserver/internal/account"
+	"github.com/ca4c8834/homeserver/internal/ratelimit"
+)
+
+// password serves how the password is changed, and how accounts end.
+func (a *API) password() []route {
+	return []route{
+		post("/account/password", optional, a.postPassword).limit(ratelimit.Account),
+		post("/account/deactivate", optional, a.postDeactivate).limit(ratelimit.Account),
+	}
+}
+
+type passwordIn struct {
+	Auth          json.RawMessage `json:"auth"`
+	Password      string          `json:"new_password" required:"true"`
+	LogoutDevices *bool           `json:"logout_devices"`
+}
+
+func (a *API) postPassword(ctx context.Context, c *caller, in passwordIn) (empty, error) {
+	return empty{}, a.Accounts.ChangePassword(ctx, account.PasswordChange{
+		User: c.User, Device: c.Device, Password: in.Password, Auth: in.Auth,
+		LogoutDevices: in.LogoutDevices == nil || *in.LogoutDevices,
+	})
+}
+
+type deactivateIn struct {
+	Auth  json.RawMessage `json:"auth"`
+	Erase bool            `json:"erase"`
+}
+
+type deactivateOut struct {
+	Unbind string `json:"id_server_unbind_result"`
+}
+
+func (a *API) postDeactivate(ctx context.Context, c *caller, in deactivateIn) (deactivateOut, error) {
+	err := a.Accounts.Deactivate(ctx, account.Deactivation{User: c.User, Erase: in.Erase, Auth: in.Auth})
+	return deactivateOut{"success"}, err
+}
