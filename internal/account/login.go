@@ -22,6 +22,26 @@ func (s *Service) Login(ctx context.Context, id Identifier, password string, c C
 	if err != nil {
 		return Session{}, err
 	}
+	return s.begin(ctx, user, c)
+}
+
+// SignIn begins a session for a user whom the caller has authenticated, with an
+// account for one who has none yet (LOGIN-7, LOGIN-17). The name is a localpart
+// or a user ID, as in Login. M_INVALID_USERNAME for a name that no user of this
+// server can have.
+func (s *Service) SignIn(ctx context.Context, name string, c Client) (Session, error) {
+	user, err := s.identify(ctx, Identifier{Type: identifierUser, User: name})
+	if errors.Is(err, uia.ErrUnknownUser) {
+		return Session{}, mxerr.InvalidUsername("no user of this server can have this name")
+	}
+	if err != nil {
+		return Session{}, err
+	}
+	return s.begin(ctx, user, c)
+}
+
+// begin stores a session of a user who has been authenticated.
+func (s *Service) begin(ctx context.Context, user events.UserID, c Client) (Session, error) {
 	login, err := s.newLogin(user, c)
 	if err != nil {
 		return Session{}, err
@@ -29,7 +49,7 @@ func (s *Service) Login(ctx context.Context, id Identifier, password string, c C
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		account, err := tx.User(user)
 		switch {
-		case errors.Is(err, store.ErrNotFound): // the provider is the host's and knows more users
+		case errors.Is(err, store.ErrNotFound): // the host knows more users
 			err = s.createUser(tx, store.User{ID: user})
 		case err != nil:
 		case account.Deactivated:

@@ -55,8 +55,13 @@ func refusal(err error) responder {
 // fail answers with an error. A fault is logged with an ID that the client is told too, so that one can be found from
 // the other; neither the token nor the body is ever logged. Nothing is written for a client that has gone. If a raw
 // handler has already begun its answer, the connection is cut, so that nobody takes half of it for the whole.
+//
+// Whoever cancels the context of a request says to the client why, with a refusal as the cause.
 func (a *API) fail(w *response, r *http.Request, template string, err error) {
 	told := refusal(err)
+	if told == nil && r.Context().Err() != nil {
+		told = refusal(context.Cause(r.Context()))
+	}
 	if told == nil {
 		if r.Context().Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 			return

@@ -50,6 +50,12 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// Refuse answers a request with an error instead of serving it.
+func (a *API) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	allowOrigins(w.Header())
+	a.fail(&response{ResponseWriter: w}, r, "", err)
+}
+
 // handle runs one endpoint and writes its answer.
 func (a *API) handle(w *response, template string, req *request) {
 	defer func() {

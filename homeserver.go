@@ -1,0 +1,144 @@
+package homeserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/account"
+	"github.com/ca4c8834/homeserver/internal/api"
+	"github.com/ca4c8834/homeserver/internal/ratelimit"
+	"github.com/ca4c8834/homeserver/store"
+	"github.com/ca4c8834/homeserver/store/sqlite"
+)
+
+// Server is a Matrix homeserver. It is an http.Handler; make one with [New].
+// All its methods may be called at once and from any goroutine.
+type Server struct {
+	name     events.ServerName
+	store    store.Store
+	life     *lifetime
+	accounts *account.Service
+	api      *api.API
+}
+
+var _ http.Handler = (*Server)(nil)
+
+// New makes a server that serves: there is no second call to start it. The name
+// is what follows the colon in its users' IDs ("example.org"), a host name or
+// address with an optional port. It belongs to the data: a store that was used
+// under another name is refused.
+//
+// Without [WithStore] everything is kept in memory and lost with Close.
+//
+// The error joins every fault of the options. After an error a store given with
+// WithStore is still open and still the caller's; otherwise it is the server's,
+// and Close closes it.
+func New(name string, options ...Option) (*Server, error) {
+	cfg, err := configure(name, options)
+	if err != nil {
+		return nil, fmt.Errorf("make homeserver: %w", err)
+	}
+	own := cfg.store == nil
+	if own {
+		if cfg.store, err = sqlite.Memory(); err != nil {
+			return nil, fmt.Errorf("make homeserver: %w", err)
+		}
+	}
+	if err := claim(cfg.store, cfg.name); err != nil {
+		if own {
+			err = errors.Join(err, cfg.store.Close())
+		}
+		return nil, fmt.Errorf("make homeserver: %w", err)
+	}
+	return build(cfg), nil
+}
+
+// build makes the services, from the lowest to the highest, and the handlers
+// on top of them.
+func build(cfg *config) *Server {
+	s := &Server{name: cfg.name, store: cfg.store, life: newLifetime()}
+	s.accounts = account.New(account.Config{
+		Store: cfg.store, Server: cfg.name, Now: cfg.now, Logger: cfg.logger,
+		Provider: cfg.provider, Registration: account.Registration(cfg.registration),
+		RegistrationTokens: cfg.registrationTokens, Cost: cfg.cost,
+	})
+	s.api = api.New(api.Config{
+		Authenticator: api.Accounts{Service: s.accounts},
+		Accounts:      s.accounts,
+		Limiter:       ratelimit.New(cfg.limits, cfg.now),
+		Logger:        cfg.logger,
+		Now:           cfg.now,
+		ClientAddress: cfg.clientAddress,
+		Discovery:     api.Discovery{BaseURL: cfg.publicURL},
+	})
+	return s
+}
+
+// settingName is the setting with the name of the server that the data
+// belongs to.
+const settingName = "server_name"
+
+// claim makes the data the server's, or refuses another server's.
+func claim(st store.Store, name events.ServerName) error {
+	// Opening bounds its own waiting, and so does this one small transaction.
+	ctx := context.Background()
+	var owner []byte
+	read := func(v store.View) (err error) {
+		owner, err = v.Setting(settingName)
+		return err
+	}
+	err := st.View(ctx, read)
+	if errors.Is(err, store.ErrNotFound) {
+		return st.Update(ctx, func(tx store.Tx) error { return tx.PutSetting(settingName, []byte(name)) })
+	}
+	if err == nil && string(owner) != string(name) {
+		err = fmt.Errorf("the data belongs to the server %s, not to %s", owner, name)
+	}
+	return err
+}
+
+// Name returns the server's name as it was given to [New].
+func (s *Server) Name() string { return string(s.name) }
+
+// ServeHTTP answers a request of the client-server API, wherever the server is
+// mounted: what stands before "/_matrix/" or "/.well-known/matrix/" in the path
+// is not looked at. Other paths get 404 M_UNRECOGNIZED. Once the server is
+// stopping, everything gets 503.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx, leave, ok := s.life.enter(r.Context())
+	if !ok {
+		s.api.Refuse(w, r, errStopping())
+		return
+	}
+	defer leave()
+	s.api.ServeHTTP(w, unmount(r.WithContext(ctx)))
+}
+
+// Shutdown stops the server gently: new requests get 503, long polls are
+// answered with what there is, and requests in progress are waited for until
+// ctx ends; those that are left then are cut off, get 503 where they can, and
+// Shutdown returns an error that wraps ctx's. Then the store is closed, in any
+// case.
+//
+// Nothing of the server is left afterwards: no goroutine, no open file, and all
+// that was answered with success is on disk. Call it when an http.Server begins
+// its own Shutdown, which otherwise waits for the long polls:
+//
+//	hs.RegisterOnShutdown(func() { _ = srv.Shutdown(ctx) })
+//
+// Stopping again is harmless.
+func (s *Server) Shutdown(ctx context.Context) error {
+	err := s.life.end(ctx)
+	return errors.Join(err, s.store.Close())
+}
+
+// Close stops the server at once: it is [Server.Shutdown] without any waiting
+// for requests in progress. Even so nothing is half done: each of their changes
+// is either on disk or was never made.
+func (s *Server) Close() error {
+	s.life.cutOff()
+	return s.store.Close()
+}

@@ -1,0 +1,235 @@
+package homeserver
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/account"
+	"github.com/ca4c8834/homeserver/internal/ratelimit"
+	"github.com/ca4c8834/homeserver/store"
+	"github.com/ca4c8834/homeserver/uia"
+)
+
+// Option changes a server from its defaults. Making an option has no effect by
+// itself. Of options for the same thing the last one wins, but those that take
+// a list add to it. A nil where something is wanted is a fault, not the default.
+type Option func(*config)
+
+type config struct {
+	faults []error
+
+	name               events.ServerName
+	store              store.Store
+	provider           uia.Provider
+	publicURL          string
+	registration       RegistrationPolicy
+	registrationTokens []string
+	limits             map[ratelimit.Class]ratelimit.Limit
+	clientAddress      func(*http.Request) string
+	cost               account.Cost
+	logger             *slog.Logger
+	now                func() time.Time
+}
+
+// configure applies the options and returns all faults at once.
+func configure(name string, options []Option) (*config, error) {
+	c := &config{
+		limits: ratelimit.Defaults(),
+		cost:   account.DefaultCost(),
+		logger: slog.Default(),
+		now:    time.Now,
+	}
+	var err error
+	if c.name, err = events.ParseServerName(name); err != nil {
+		c.fault("%w", err)
+	}
+	for _, option := range options {
+		if option == nil {
+			c.fault("an option is nil")
+			continue
+		}
+		option(c)
+	}
+	switch byToken := c.registration == RegistrationByToken; {
+	case byToken && len(c.registrationTokens) == 0:
+		c.fault("RegistrationByToken needs WithRegistrationTokens")
+	case !byToken && len(c.registrationTokens) > 0:
+		c.fault("WithRegistrationTokens needs RegistrationByToken")
+	}
+	return c, errors.Join(c.faults...)
+}
+
+func (c *config) fault(format string, args ...any) {
+	c.faults = append(c.faults, fmt.Errorf(format, args...))
+}
+
+// WithStore keeps the server's data in st, such as sqlite.Open("chat.db"). The
+// server owns it from then on and closes it with itself; only if [New] returns
+// an error it is still the caller's. A store serves one server at a time.
+//
+// Default: a database in memory.
+func WithStore(st store.Store) Option {
+	return func(c *config) {
+		if c.store = st; st == nil {
+			c.fault("WithStore: the store is nil")
+		}
+	}
+}
+
+// WithAuthProvider lets the host decide who may sign in with a password. Users
+// it accepts get an account when they first sign in. See [uia.Provider] for how
+// it is called, and [Server.SignIn] for users whom the host signs in by itself.
+//
+// Default: the passwords that users set, in the store.
+func WithAuthProvider(p uia.Provider) Option {
+	return func(c *config) {
+		if c.provider = p; p == nil {
+			c.fault("WithAuthProvider: the provider is nil")
+		}
+	}
+}
+
+// WithPublicURL tells under which URL clients reach the server: what comes
+// before "/_matrix/", such as "https://app.example.org/chat". It is what
+// /.well-known/matrix/client leads clients to, and part of links that the server
+// makes.
+//
+// The URL is absolute, http or https, without query and fragment. Default:
+// none; the well-known document is 404 then.
+func WithPublicURL(base string) Option {
+	return func(c *config) {
+		u, err := url.Parse(base)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+			c.fault("WithPublicURL: %q is not an absolute http or https URL without query and fragment", base)
+		}
+		c.publicURL = strings.TrimSuffix(base, "/")
+	}
+}
+
+// RegistrationPolicy says who may make an account through the client-server API.
+// The host itself always may, with [Server.CreateUser].
+type RegistrationPolicy uint8
+
+// The policies of registration.
+const (
+	// RegistrationClosed lets nobody register.
+	RegistrationClosed = RegistrationPolicy(account.RegistrationClosed)
+	// RegistrationOpen lets everybody register who can reach the server: wanted
+	// on a private network, and an invitation to abuse on a public one.
+	RegistrationOpen = RegistrationPolicy(account.RegistrationOpen)
+	// RegistrationByToken lets register who has one of the tokens of
+	// [WithRegistrationTokens].
+	RegistrationByToken = RegistrationPolicy(account.RegistrationByToken)
+)
+
+// WithRegistration says who may register. Default: [RegistrationClosed].
+func WithRegistration(policy RegistrationPolicy) Option {
+	return func(c *config) {
+		if c.registration = policy; policy > RegistrationByToken {
+			c.fault("WithRegistration: %d is not a policy", policy)
+		}
+	}
+}
+
+// tokenForm is what the specification lets a registration token be (UIA-24).
+var tokenForm = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,64}$`)
+
+// WithRegistrationTokens adds tokens for [RegistrationByToken], each of 1 to 64
+// letters, digits and "._~-". A token may be used any number of times.
+func WithRegistrationTokens(tokens ...string) Option {
+	return func(c *config) {
+		for _, token := range tokens {
+			if !tokenForm.MatchString(token) {
+				c.fault("WithRegistrationTokens: %q is not 1 to 64 letters, digits and ._~-", token)
+			}
+		}
+		c.registrationTokens = append(c.registrationTokens, tokens...)
+	}
+}
+
+// RateClass names requests that share a budget.
+type RateClass uint8
+
+// The classes of requests that are limited. What is read from memory, such as
+// sync, belongs to none.
+const (
+	RateMessages = RateClass(ratelimit.Messages) // sending of any kind
+	RateRooms    = RateClass(ratelimit.Rooms)    // creating, joining, inviting
+	RateLogin    = RateClass(ratelimit.Login)    // signing in
+	RateRegister = RateClass(ratelimit.Register) // making accounts
+	RateProbe    = RateClass(ratelimit.Probe)    // asking whether a token is valid
+	RateAccount  = RateClass(ratelimit.Account)  // other work on one's account
+	RateSearch   = RateClass(ratelimit.Search)   // searches and directories
+	RateMedia    = RateClass(ratelimit.Media)    // uploads and downloads
+)
+
+// WithRateLimit gives every user, and every network address of those who are
+// not signed in, a budget for a class of requests: burst of them at once, and
+// one more in every given time. Both are positive.
+//
+// Default: limits that stop loops and guessing and that people do not meet.
+func WithRateLimit(class RateClass, every time.Duration, burst int) Option {
+	return func(c *config) {
+		if class < RateMessages || class > RateMedia || every <= 0 || burst < 1 {
+			c.fault("WithRateLimit: class %d, one every %v, burst %d: not a known class with positive limits", class, every, burst)
+			return
+		}
+		c.limits[ratelimit.Class(class)] = ratelimit.Limit{Every: every, Burst: burst}
+	}
+}
+
+// WithoutRateLimits drops all limits that are set so far, those by default and
+// of earlier options: for tests, and where something in front of the server
+// limits requests already.
+func WithoutRateLimits() Option {
+	return func(c *config) { clear(c.limits) }
+}
+
+// WithClientAddress tells the network address of a client, by which requests
+// are limited whose sender is not known yet and which users see at their
+// devices. A server behind a proxy needs it, or all the world shares one
+// address; see [ForwardedFor].
+//
+// address is called for any number of requests at once. Default: the peer of the
+// connection.
+func WithClientAddress(address func(*http.Request) string) Option {
+	return func(c *config) {
+		if c.clientAddress = address; address == nil {
+			c.fault("WithClientAddress: the function is nil")
+		}
+	}
+}
+
+// WithInsecurePasswordHashing makes hashing a password cost microseconds instead
+// of some 50 ms, to whoever guesses at stolen hashes as well: for tests only.
+func WithInsecurePasswordHashing() Option {
+	return func(c *config) { c.cost = account.InsecureCost() }
+}
+
+// WithLogger sets where the server logs to: Error is a fault of the server,
+// Warn something that a person should look at. Tokens, passwords and the content
+// of messages are never logged. Default: slog.Default() at the time of [New].
+func WithLogger(logger *slog.Logger) Option {
+	return func(c *config) {
+		if c.logger = logger; logger == nil {
+			c.fault("WithLogger: the logger is nil; slog.DiscardHandler makes a silent one")
+		}
+	}
+}
+
+// WithClock sets the clock, which is called from any goroutine: for tests.
+// Default: time.Now.
+func WithClock(now func() time.Time) Option {
+	return func(c *config) {
+		if c.now = now; now == nil {
+			c.fault("WithClock: the function is nil")
+		}
+	}
+}
