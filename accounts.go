@@ -52,7 +52,7 @@ type Device struct {
 // M_USER_DEACTIVATED, M_USER_LOCKED.
 func (s *Server) SignIn(ctx context.Context, username string, device Device) (Session, error) {
 	session, err := s.accounts.SignIn(ctx, username, account.Client{Device: device.ID, DeviceName: device.Name})
-	return Session(session), err
+	return Session{session.User, session.Device, session.Token}, err
 }
 
 // SignOut ends all sessions of a user and removes the devices.
