@@ -120,6 +120,9 @@ type View interface {
 	Tokens
 	Filters
 	AccountData
+	Media
+	Blobs
+	Previews
 	Rooms
 	Aliases
 	Timeline
@@ -157,6 +160,9 @@ type Tx interface {
 	TokenWriter
 	FilterWriter
 	AccountDataWriter
+	MediaWriter
+	BlobWriter
+	PreviewWriter
 	RoomWriter
 	AliasWriter
 	TimelineWriter

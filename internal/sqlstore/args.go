@@ -62,3 +62,11 @@ func bytes(b []byte) []byte {
 	}
 	return b
 }
+
+// orNull makes NULL of an empty text.
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}

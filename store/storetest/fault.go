@@ -176,6 +176,50 @@ func (v faultView) AccountDataSince(user events.UserID, since store.Pos) ([]stor
 	return get(v.c, func() ([]store.AccountDatum, error) { return v.View.AccountDataSince(user, since) })
 }
 
+func (v faultView) Medium(id string) (store.Medium, error) {
+	return get(v.c, func() (store.Medium, error) { return v.View.Medium(id) })
+}
+
+func (v faultView) MediaOf(owner events.UserID, before store.Medium, limit int) ([]store.Medium, error) {
+	return get(v.c, func() ([]store.Medium, error) { return v.View.MediaOf(owner, before, limit) })
+}
+
+func (v faultView) MediaUsage(owner events.UserID) (store.MediaUsage, error) {
+	return get(v.c, func() (store.MediaUsage, error) { return v.View.MediaUsage(owner) })
+}
+
+func (v faultView) IdleMedia(before int64, limit int) ([]store.Medium, error) {
+	return get(v.c, func() ([]store.Medium, error) { return v.View.IdleMedia(before, limit) })
+}
+
+func (v faultView) ExpiredMedia(before int64, limit int) ([]store.Medium, error) {
+	return get(v.c, func() ([]store.Medium, error) { return v.View.ExpiredMedia(before, limit) })
+}
+
+func (v faultView) Thumbnails(id string) ([]store.Thumbnail, error) {
+	return get(v.c, func() ([]store.Thumbnail, error) { return v.View.Thumbnails(id) })
+}
+
+func (v faultView) BlobByHash(hash store.ContentHash) (string, error) {
+	return get(v.c, func() (string, error) { return v.View.BlobByHash(hash) })
+}
+
+func (v faultView) UnusedBlobs(before int64, limit int) ([]string, error) {
+	return get(v.c, func() ([]string, error) { return v.View.UnusedBlobs(before, limit) })
+}
+
+func (v faultView) PreviewBefore(url string, ts int64) (store.Preview, error) {
+	return get(v.c, func() (store.Preview, error) { return v.View.PreviewBefore(url, ts) })
+}
+
+func (v faultView) PreviewAfter(url string, ts int64) (store.Preview, error) {
+	return get(v.c, func() (store.Preview, error) { return v.View.PreviewAfter(url, ts) })
+}
+
+func (v faultView) OldPreviews(before int64, limit int) ([]store.Preview, error) {
+	return get(v.c, func() ([]store.Preview, error) { return v.View.OldPreviews(before, limit) })
+}
+
 func (v faultView) Room(id events.RoomID) (store.Room, error) {
 	return get(v.c, func() (store.Room, error) { return v.View.Room(id) })
 }

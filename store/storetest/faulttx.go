@@ -17,6 +17,9 @@ type writes interface {
 	store.TokenWriter
 	store.FilterWriter
 	store.AccountDataWriter
+	store.MediaWriter
+	store.BlobWriter
+	store.PreviewWriter
 	store.RoomWriter
 	store.AliasWriter
 	store.TimelineWriter
@@ -86,6 +89,42 @@ func (t faultTx) PutAccountDatum(user events.UserID, d store.AccountDatum) error
 
 func (t faultTx) DeleteAccountData(user events.UserID) error {
 	return t.c.do(func() error { return t.writes.DeleteAccountData(user) })
+}
+
+func (t faultTx) AddMedium(m store.Medium) error {
+	return t.c.do(func() error { return t.writes.AddMedium(m) })
+}
+
+func (t faultTx) UpdateMedium(m store.Medium) error {
+	return t.c.do(func() error { return t.writes.UpdateMedium(m) })
+}
+
+func (t faultTx) DeleteMedium(id string) ([]string, error) {
+	return get(t.c, func() ([]string, error) { return t.writes.DeleteMedium(id) })
+}
+
+func (t faultTx) AddThumbnail(n store.Thumbnail) error {
+	return t.c.do(func() error { return t.writes.AddThumbnail(n) })
+}
+
+func (t faultTx) AddBlob(key string, createdTS int64) error {
+	return t.c.do(func() error { return t.writes.AddBlob(key, createdTS) })
+}
+
+func (t faultTx) SetBlobHash(key string, hash store.ContentHash) error {
+	return t.c.do(func() error { return t.writes.SetBlobHash(key, hash) })
+}
+
+func (t faultTx) DeleteBlob(key string) error {
+	return t.c.do(func() error { return t.writes.DeleteBlob(key) })
+}
+
+func (t faultTx) PutPreview(p store.Preview) error {
+	return t.c.do(func() error { return t.writes.PutPreview(p) })
+}
+
+func (t faultTx) DeletePreview(url string, fetchedTS int64) error {
+	return t.c.do(func() error { return t.writes.DeletePreview(url, fetchedTS) })
 }
 
 func (t faultTx) CreateRoom(r store.Room) (store.RoomNum, error) {
