@@ -14,6 +14,10 @@ type Member struct {
 
 // Members reads who is where.
 type Members interface {
+	// Member returns the current membership of a user in a room. ErrNotFound
+	// if there is no member event.
+	Member(user events.UserID, room RoomNum) (Member, error)
+
 	// RoomsOf returns all rooms that a user has a member event in, ordered
 	// by room number.
 	RoomsOf(user events.UserID) ([]Member, error)

@@ -15,6 +15,19 @@ func members() []rule {
 		return stateEvent(events.TypeMember, string(user), membership)
 	}
 	return []rule{
+		{"Member returns the current membership of a user in a room; ErrNotFound if there is no member event", func(f *fixture) {
+			room, other := f.room("r"), f.room("other")
+			f.add(room, member(alice, "invite"))
+			row := f.add(room, member(alice, "join"))[0]
+			f.add(other, member(bob, "ban"))
+			f.view(func(v store.View) error {
+				got, err := v.Member(alice, room)
+				equal(f, got, store.Member{Room: room, RoomID: "!r:example.org", User: alice, Membership: "join", Pos: row.Pos})
+				return err
+			})
+			f.missing(func(v store.View) error { _, err := v.Member(bob, room); return err })
+			f.missing(func(v store.View) error { _, err := v.Member(alice, other); return err })
+		}},
 		{"RoomsOf returns all rooms that a user has a member event in, ordered by room number", func(f *fixture) {
 			one, two, three := f.room("one"), f.room("two"), f.room("three")
 			second := f.add(two, member(alice, "invite"))[0]
