@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/ca4c8834/homeserver/events"
@@ -68,11 +69,21 @@ func (r *Room) redact(pruned *Event) {
 			return &c
 		case e.Prev != nil && e.Prev.Pos == pruned.Pos:
 			return e.Linked(pruned, nil)
+		case e.Because != nil && e.Because.Pos == pruned.Pos: // its reason goes (REDACT-11)
+			return e.Linked(nil, pruned)
 		}
 		return e
 	}
 	for i, e := range r.tail {
 		r.tail[i] = swap(e)
+	}
+	if pruned.Type == events.TypeRedaction { // seldom enough to look everywhere
+		for k, e := range r.state {
+			r.state[k] = swap(e)
+		}
+		for k, e := range r.members {
+			r.members[k] = swap(e)
+		}
 	}
 	if !pruned.IsState() {
 		return
@@ -107,26 +118,26 @@ func load(v store.View, row store.Room) (*Room, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, e := range state {
-		r.setState(e)
-	}
-	history, err := v.StateHistory(row.Num, events.StateKey{Type: events.TypeHistoryVisibility})
-	if err != nil {
+	// Members are linked when they are asked for: they are many, and what they
+	// replaced is seldom of interest.
+	slices.SortFunc(state, func(a, b *Event) int {
+		return cmp.Compare(memberRank(a), memberRank(b))
+	})
+	plain, _ := slices.BinarySearchFunc(state, 1, func(e *Event, rank int) int { return cmp.Compare(memberRank(e), rank) })
+	if err := Link(v, version, state[:plain]); err != nil {
 		return nil, err
 	}
-	r.visibility = r.visibility[:1:1]
-	for _, interval := range history {
-		e, err := Parse(version, interval.Event)
-		if err != nil {
-			return nil, err
-		}
-		r.visibility = append(r.visibility, VisibilitySince{Pos: interval.From, Value: e.Visibility()})
+	for _, e := range state {
+		r.setState(e)
 	}
 	if rows, err = v.TimelineBefore(row.Num, store.MaxPos, 0, tailLoad); err != nil {
 		return nil, err
 	}
 	slices.Reverse(rows)
 	if r.tail, err = ParseAll(version, rows); err != nil {
+		return nil, err
+	}
+	if err := Link(v, version, r.tail); err != nil {
 		return nil, err
 	}
 	for _, e := range r.tail {
@@ -139,18 +150,37 @@ func load(v store.View, row store.Room) (*Room, error) {
 		}
 	}
 	r.shareEvents()
+	history, err := v.StateHistory(row.Num, events.StateKey{Type: events.TypeHistoryVisibility})
+	if err != nil {
+		return nil, err
+	}
+	r.visibility = r.visibility[:1:1]
+	for _, interval := range history {
+		e, err := Parse(version, interval.Event)
+		if err != nil {
+			return nil, err
+		}
+		r.visibility = append(r.visibility, VisibilitySince{Pos: interval.From, Value: e.Visibility()})
+	}
 	return r, nil
+}
+
+func memberRank(e *Event) int {
+	if e.Type == events.TypeMember {
+		return 1
+	}
+	return 0
 }
 
 // shareEvents makes the tail and the state hold the same copy of an event that
 // is in both.
 func (r *Room) shareEvents() {
-	for i, e := range r.tail {
+	for _, e := range r.tail {
 		if !e.IsState() {
 			continue
 		}
 		if s := r.stateEvent(e.Type, *e.StateKey); s != nil && s.Pos == e.Pos {
-			r.tail[i] = s
+			r.setState(e)
 		}
 	}
 }

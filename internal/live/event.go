@@ -65,4 +65,10 @@ func (e *Event) Linked(prev, because *Event) *Event {
 }
 
 // weight is roughly what the event costs in memory, in bytes.
-func (e *Event) weight() int { return len(e.Raw) + 300 }
+func (e *Event) weight() int {
+	n := len(e.Raw) + 300
+	if e.Prev != nil {
+		n += len(e.Prev.Raw) + 300
+	}
+	return n
+}

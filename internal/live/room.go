@@ -106,20 +106,29 @@ func (r *Room) Membership(user events.UserID) string {
 	return events.MembershipLeave
 }
 
-// AppendState appends the current state to dst, members last if members is
-// true, in no particular order.
-func (r *Room) AppendState(dst []*Event, members bool) []*Event {
+// State returns the current state, in no particular order and without members
+// if members is false.
+func (r *Room) State(members bool) []*Event {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	return r.allState(members)
+}
+
+func (r *Room) allState(members bool) []*Event {
+	n := len(r.state)
+	if members {
+		n += len(r.members)
+	}
+	out := make([]*Event, 0, n)
 	for _, e := range r.state {
-		dst = append(dst, e)
+		out = append(out, e)
 	}
 	if members {
 		for _, e := range r.members {
-			dst = append(dst, e)
+			out = append(out, e)
 		}
 	}
-	return dst
+	return out
 }
 
 // Members returns the member events whose membership is one of those given, in
@@ -234,4 +243,17 @@ func (r *Room) Tail(after, until store.Pos, limit int) ([]*Event, bool) {
 		return nil, false
 	}
 	return append([]*Event(nil), r.tail[lo:hi]...), true
+}
+
+// TailAfter returns the oldest events with after < Pos <= until, at most limit,
+// oldest first. It is false if memory does not reach back far enough to answer.
+func (r *Room) TailAfter(after, until store.Pos, limit int) ([]*Event, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if after < r.tailFrom {
+		return nil, false
+	}
+	lo := sort.Search(len(r.tail), func(i int) bool { return r.tail[i].Pos > after })
+	hi := sort.Search(len(r.tail), func(i int) bool { return r.tail[i].Pos > until })
+	return append([]*Event(nil), r.tail[lo:max(lo, min(hi, lo+limit))]...), true
 }

@@ -40,11 +40,13 @@ type RoomChange struct {
 	Num store.RoomNum
 	ID  events.RoomID
 	Pos store.Pos
+	// Forgotten says that the user has left the room and does not want to be
+	// reminded of it.
+	Forgotten bool
 }
 
 // RoomsSince returns the rooms that changed for the user after a position, the
 // latest first. For a room the user has left, the leaving is the last change.
-// Forgotten rooms are not among them.
 func (u *User) RoomsSince(pos store.Pos) []RoomChange {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -123,13 +125,13 @@ func (u *User) move(c RoomChange) *place {
 	return p
 }
 
-// forget takes a room from the places.
+// forget marks a room as forgotten. It keeps its place: that the user has left
+// may still have to be told (MEMB-33).
 func (u *User) forget(num store.RoomNum) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if p := u.rooms[num]; p != nil {
-		u.unlink(p)
-		delete(u.rooms, num)
+		p.Forgotten = true
 	}
 }
 

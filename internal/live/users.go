@@ -97,13 +97,11 @@ func (us *users) add(id events.UserID, rooms []store.Member, activity map[store.
 	u := &User{ID: id, rooms: make(map[store.RoomNum]*place, len(rooms)), changed: pos, connections: 1}
 	changes := make([]RoomChange, 0, len(rooms))
 	for _, r := range rooms {
-		if !r.Forgotten {
-			c := RoomChange{Num: r.Room, ID: r.RoomID, Pos: r.Pos}
-			if r.Membership == events.MembershipJoin {
-				c.Pos = max(c.Pos, activity[r.Room])
-			}
-			changes = append(changes, c)
+		c := RoomChange{Num: r.Room, ID: r.RoomID, Pos: r.Pos, Forgotten: r.Forgotten}
+		if r.Membership == events.MembershipJoin {
+			c.Pos = max(c.Pos, activity[r.Room])
 		}
+		changes = append(changes, c)
 	}
 	slices.SortFunc(changes, func(a, b RoomChange) int { return cmp.Compare(a.Pos, b.Pos) })
 	for _, c := range changes {
@@ -210,7 +208,6 @@ func (us *users) userChanged(id events.UserID, pos store.Pos) {
 
 func (us *users) roomForgotten(id events.UserID, num store.RoomNum) {
 	if u := us.find(id); u != nil {
-		us.leave(u, num)
 		u.forget(num)
 	}
 }

@@ -1,0 +1,86 @@
+package reader
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/live"
+)
+
+// Form is how events look in the answer to one request. Make it with
+// [Reader.Form] and change the exported fields before use.
+type Form struct {
+	// OmitRoomID leaves out what the key of a map implies (EVT-3).
+	OmitRoomID bool
+	// Fields reduces events to a filter's event_fields, and a filter's
+	// event_format "federation" asks for the raw format (FILT-9, FILT-10). Nil
+	// is the whole event in client format.
+	Filter *events.Filter
+
+	device string
+	now    time.Time
+	signer *events.Signer
+	spare  []byte // for unsigned
+}
+
+// Form makes the form for the answers to a device.
+func (r *Reader) Form(device string) *Form {
+	return &Form{device: device, now: r.Now(), signer: r.Signer}
+}
+
+// Append appends an event as the user of the scope sees it.
+func (f *Form) Append(dst []byte, s *Scope, e *live.Event) []byte {
+	unsigned := f.appendUnsigned(f.spare[:0], s, e)
+	f.spare = unsigned[:0]
+	if f.Filter == nil {
+		return e.AppendClient(dst, events.ClientFormat{OmitRoomID: f.OmitRoomID, Unsigned: unsigned})
+	}
+	if f.Filter.EventFormat == "federation" { // EVT-13
+		return e.AppendRaw(dst, f.signer, unsigned)
+	}
+	if f.Filter.EventFields == nil {
+		return e.AppendClient(dst, events.ClientFormat{OmitRoomID: f.OmitRoomID, Unsigned: unsigned})
+	}
+	return f.Filter.AppendFields(dst, e.AppendClient(nil, events.ClientFormat{OmitRoomID: f.OmitRoomID, Unsigned: unsigned}))
+}
+
+// AppendList appends events as a JSON array.
+func (f *Form) AppendList(dst []byte, s *Scope, list []*live.Event) []byte {
+	dst = append(dst, '[')
+	for i, e := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = f.Append(dst, s, e)
+	}
+	return append(dst, ']')
+}
+
+// appendUnsigned appends the unsigned object, keys in canonical order.
+func (f *Form) appendUnsigned(dst []byte, s *Scope, e *live.Event) []byte {
+	dst = append(dst, `{"age":`...)
+	dst = strconv.AppendInt(dst, max(0, f.now.UnixMilli()-e.TS), 10) // EVT-5
+	if membership := s.MembershipAt(e.Pos); membership != "" {       // EVT-9
+		dst = append(dst, `,"membership":`...)
+		dst = events.AppendString(dst, membership)
+	}
+	if e.Prev != nil && s.decides(e.Prev.Pos) && s.Sees(e.Prev) { // EVT-7
+		dst = append(dst, `,"prev_content":`...)
+		dst = append(dst, e.Prev.Content...)
+	}
+	if e.Because != nil { // EVT-10
+		dst = append(dst, `,"redacted_because":`...)
+		age := strconv.AppendInt([]byte(`{"age":`), max(0, f.now.UnixMilli()-e.Because.TS), 10)
+		dst = e.Because.AppendClient(dst, events.ClientFormat{OmitRoomID: f.OmitRoomID, Unsigned: append(age, '}')})
+	}
+	if e.Prev != nil { // EVT-8
+		dst = append(dst, `,"replaces_state":`...)
+		dst = events.AppendString(dst, string(e.Prev.ID))
+	}
+	if e.Txn.ID != "" && e.Txn.Device == f.device && e.Sender == s.User { // EVT-6
+		dst = append(dst, `,"transaction_id":`...)
+		dst = events.AppendString(dst, e.Txn.ID)
+	}
+	return append(dst, '}')
+}
