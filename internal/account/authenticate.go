@@ -22,10 +22,11 @@ const (
 
 // Identity is whom an access token belongs to.
 type Identity struct {
-	User   events.UserID
-	Device string
-	Guest  bool
-	Locked bool
+	User      events.UserID
+	Device    string
+	Guest     bool
+	Locked    bool
+	Suspended bool
 }
 
 // Authenticate returns whom an access token belongs to, or M_UNKNOWN_TOKEN
@@ -83,7 +84,7 @@ func (s *Service) loadSession(ctx context.Context, presented string, hash store.
 		if err != nil {
 			return err
 		}
-		c.Identity = Identity{User: user.ID, Device: device.ID, Guest: user.Guest, Locked: user.Locked}
+		c.Identity = Identity{User: user.ID, Device: device.ID, Guest: user.Guest, Locked: user.Locked, Suspended: user.Suspended}
 		c.expires = token.ExpiresTS
 		c.seen.Store(device.LastSeenTS)
 		c.supersedes, c.generation = token.Supersedes, token.Generation

@@ -10,6 +10,8 @@ import (
 
 	"github.com/ca4c8834/homeserver/internal/account"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
+	"github.com/ca4c8834/homeserver/internal/reader"
+	"github.com/ca4c8834/homeserver/internal/room"
 )
 
 // Config is what the handlers need. The zero value of every field that is not marked as required is usable.
@@ -18,6 +20,9 @@ type Config struct {
 	Authenticator Authenticator
 	// Accounts is the service for users and what belongs to them alone.
 	Accounts *account.Service
+	// Rooms is the service for what is done in rooms, Reader what its events are rendered with.
+	Rooms  *room.Service
+	Reader *reader.Reader
 	// Limiter holds the rate limits; nil means none.
 	Limiter Limiter
 	// Logger gets one line for every internal error; nil discards them.
@@ -87,6 +92,9 @@ func (a *API) routes() []route {
 		a.accountData(),
 		a.filter(),
 		a.device(),
+		a.send(),
+		a.redact(),
+		a.state(),
 	)
 }
 

@@ -39,6 +39,8 @@ type Caller struct {
 	Device string
 	// Guest is set for guest accounts.
 	Guest bool
+	// Suspended is set for suspended accounts, which may only read and leave (SEND-11).
+	Suspended bool
 	// Service is the ID of the application service whose token was used, empty for ordinary users.
 	Service string
 	// Unlimited exempts the caller from rate limits (RATE-6).

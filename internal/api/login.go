@@ -118,5 +118,5 @@ func (a Accounts) Authenticate(ctx context.Context, p Credentials) (*Caller, err
 	if err != nil {
 		return nil, err
 	}
-	return &Caller{User: id.User, Device: id.Device, Guest: id.Guest}, nil
+	return &Caller{User: id.User, Device: id.Device, Guest: id.Guest, Suspended: id.Suspended}, nil
 }

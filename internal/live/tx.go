@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/store"
@@ -119,15 +120,18 @@ func (tx *Tx) Redact(d *Draft, target, redaction *Event) error {
 	return nil
 }
 
-// Event returns an event of the room that the draft is of, by its ID. It is
-// store.ErrNotFound also if the event is in another room.
+// ErrOtherRoom says that an event is not in the room where it was looked for.
+var ErrOtherRoom = fmt.Errorf("event of another room: %w", store.ErrNotFound)
+
+// Event returns an event of the room that the draft is of, by its ID.
+// store.ErrNotFound; ErrOtherRoom, which is one too.
 func (tx *Tx) Event(d *Draft, id events.EventID) (*Event, error) {
 	row, err := tx.Tx.Event(id)
 	if err != nil {
 		return nil, err
 	}
 	if row.Room != d.Num {
-		return nil, store.ErrNotFound
+		return nil, ErrOtherRoom
 	}
 	return Parse(d.Version, row)
 }

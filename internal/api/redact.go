@@ -1,0 +1,30 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/ratelimit"
+)
+
+// redact serves redactions.
+func (a *API) redact() []route {
+	const path = "/rooms/{roomId}/redact/{eventId}"
+	return []route{
+		put(path+"/{txnId}", byUser, a.redactEvent).limit(ratelimit.Messages),
+		post(path, byUser, a.redactEvent).limit(ratelimit.Messages), // LEG-10
+	}
+}
+
+type redactIn struct {
+	Room    events.RoomID   `path:"roomId"`
+	Event   events.EventID  `path:"eventId"`
+	Txn     string          `path:"txnId"` // empty: not to be repeated
+	Content json.RawMessage `body:""`
+}
+
+func (a *API) redactEvent(ctx context.Context, c *caller, in redactIn) (eventIDOut, error) {
+	id, err := a.Rooms.Redact(ctx, actor(c), in.Room, in.Event, in.Txn, in.Content)
+	return eventIDOut{id}, err
+}

@@ -1,0 +1,85 @@
+package room
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/live"
+	"github.com/ca4c8834/homeserver/internal/mxerr"
+	"github.com/ca4c8834/homeserver/store"
+	"github.com/tidwall/gjson"
+)
+
+// Message is an event without state key that a user sends.
+type Message struct {
+	Room    events.RoomID
+	Type    string
+	Content json.RawMessage // object
+	TxnID   string          // "": not to be repeated
+	TS      int64           // origin_server_ts of those who may choose it; 0: now
+}
+
+// Send adds a message to a room and returns its ID; the ID of the first time if
+// the device sends the same transaction again (SEND-2).
+func (s *Service) Send(ctx context.Context, a Actor, m Message) (events.EventID, error) {
+	if m.Type == events.TypeRedaction { // SEND-4
+		target := gjson.GetBytes(m.Content, "redacts")
+		if target.Type != gjson.String {
+			return "", mxerr.MissingParam("redacts")
+		}
+		return s.redact(ctx, a, s.message(a, m, "send"), m, events.EventID(target.Str))
+	}
+	if err := a.mayWrite(); err != nil {
+		return "", err
+	}
+	version, err := s.version(ctx, a.User, m.Room)
+	if err != nil {
+		return "", err
+	}
+	p := s.message(a, m, "send")
+	if p.content, err = version.Canonical(m.Content); err != nil {
+		return "", err
+	}
+	return s.once(ctx, m.Room, p, func(tx *live.Tx, d *live.Draft) (*live.Event, error) {
+		return s.append(tx, d, p)
+	})
+}
+
+// message is the proposal for a message, its content still to be set. path says
+// what besides room and type tells transactions apart.
+func (s *Service) message(a Actor, m Message, path string) proposal {
+	p := proposal{sender: a.User, typ: m.Type}
+	if m.TxnID != "" {
+		p.txn = store.Txn{Device: a.Device, ID: m.TxnID, Path: strings.Join([]string{path, string(m.Room), m.Type}, "/")}
+	}
+	if a.SetsTime {
+		p.ts = m.TS
+	}
+	return p
+}
+
+// once runs add unless the proposal's transaction has been sent before (TXN-1).
+func (s *Service) once(ctx context.Context, room events.RoomID, p proposal, add func(*live.Tx, *live.Draft) (*live.Event, error)) (id events.EventID, err error) {
+	err = s.Memory.Update(ctx, func(tx *live.Tx) error {
+		if p.txn.ID != "" {
+			sent, err := tx.SentBy(p.sender, p.txn)
+			if id = sent; !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
+		d, err := draft(tx, p.sender, room)
+		if err != nil {
+			return err
+		}
+		e, err := add(tx, d)
+		if err != nil {
+			return err
+		}
+		id = e.ID
+		return nil
+	})
+	return id, err
+}
