@@ -2,6 +2,8 @@ package homeserver
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,7 +11,10 @@ import (
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/account"
 	"github.com/ca4c8834/homeserver/internal/api"
+	"github.com/ca4c8834/homeserver/internal/live"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
+	"github.com/ca4c8834/homeserver/internal/reader"
+	"github.com/ca4c8834/homeserver/internal/room"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/store/sqlite"
 )
@@ -47,27 +52,37 @@ func New(name string, options ...Option) (*Server, error) {
 			return nil, fmt.Errorf("make homeserver: %w", err)
 		}
 	}
-	if err := claim(cfg.store, cfg.name); err != nil {
+	signer, err := claim(cfg.store, cfg.name)
+	if err != nil {
 		if own {
 			err = errors.Join(err, cfg.store.Close())
 		}
 		return nil, fmt.Errorf("make homeserver: %w", err)
 	}
-	return build(cfg), nil
+	return build(cfg, signer), nil
 }
 
 // build makes the services, from the lowest to the highest, and the handlers
 // on top of them.
-func build(cfg *config) *Server {
+func build(cfg *config, signer *events.Signer) *Server {
 	s := &Server{name: cfg.name, store: cfg.store, life: newLifetime()}
+	memory := live.New(cfg.store, live.DefaultLimit, cfg.now)
+	read := &reader.Reader{Memory: memory, Signer: signer, Now: cfg.now}
+	version, _ := events.LookupVersion(events.DefaultVersion)
+	rooms := room.New(room.Config{
+		Memory: memory, Reader: read, Server: cfg.name, Now: cfg.now, DefaultVersion: version,
+	})
 	s.accounts = account.New(account.Config{
 		Store: cfg.store, Server: cfg.name, Now: cfg.now, Logger: cfg.logger,
 		Provider: cfg.provider, Registration: account.Registration(cfg.registration),
 		RegistrationTokens: cfg.registrationTokens, Cost: cfg.cost,
+		Waker: memory,
 	})
 	s.api = api.New(api.Config{
 		Authenticator: api.Accounts{Service: s.accounts},
 		Accounts:      s.accounts,
+		Rooms:         rooms,
+		Reader:        read,
 		Limiter:       ratelimit.New(cfg.limits, cfg.now),
 		Logger:        cfg.logger,
 		Now:           cfg.now,
@@ -77,27 +92,41 @@ func build(cfg *config) *Server {
 	return s
 }
 
-// settingName is the setting with the name of the server that the data
-// belongs to.
-const settingName = "server_name"
+// The settings that tell whose the data is.
+const (
+	settingName = "server_name"
+	settingKey  = "signing_key" // seed of the ed25519 key that signs events
+)
 
-// claim makes the data the server's, or refuses another server's.
-func claim(st store.Store, name events.ServerName) error {
+// claim makes the data the server's, or refuses another server's. It returns
+// what the server signs events with.
+func claim(st store.Store, name events.ServerName) (*events.Signer, error) {
 	// Opening bounds its own waiting, and so does this one small transaction.
 	ctx := context.Background()
-	var owner []byte
+	var owner, seed []byte
 	read := func(v store.View) (err error) {
-		owner, err = v.Setting(settingName)
+		if owner, err = v.Setting(settingName); err == nil {
+			seed, err = v.Setting(settingKey)
+		}
 		return err
 	}
 	err := st.View(ctx, read)
-	if errors.Is(err, store.ErrNotFound) {
-		return st.Update(ctx, func(tx store.Tx) error { return tx.PutSetting(settingName, []byte(name)) })
+	if errors.Is(err, store.ErrNotFound) && owner == nil {
+		owner, seed = []byte(name), make([]byte, ed25519.SeedSize)
+		_, _ = rand.Read(seed) // never fails
+		err = st.Update(ctx, func(tx store.Tx) error {
+			return errors.Join(tx.PutSetting(settingName, owner), tx.PutSetting(settingKey, seed))
+		})
 	}
-	if err == nil && string(owner) != string(name) {
-		err = fmt.Errorf("the data belongs to the server %s, not to %s", owner, name)
+	switch {
+	case err != nil:
+		return nil, err
+	case string(owner) != string(name):
+		return nil, fmt.Errorf("the data belongs to the server %s, not to %s", owner, name)
+	case len(seed) != ed25519.SeedSize:
+		return nil, fmt.Errorf("the signing key in the data has %d bytes", len(seed))
 	}
-	return err
+	return &events.Signer{Server: name, KeyID: "ed25519:1", Key: ed25519.NewKeyFromSeed(seed)}, nil
 }
 
 // Name returns the server's name as it was given to [New].
