@@ -66,6 +66,7 @@ func New(name string, options ...Option) (*Server, error) {
 // on top of them.
 func build(cfg *config, signer *events.Signer) *Server {
 	s := &Server{name: cfg.name, store: cfg.store, life: newLifetime()}
+	limiter := ratelimit.New(cfg.limits, cfg.now)
 	memory := live.New(cfg.store, live.DefaultLimit, cfg.now)
 	read := &reader.Reader{Memory: memory, Signer: signer, Now: cfg.now}
 	version, _ := events.LookupVersion(events.DefaultVersion)
@@ -75,7 +76,7 @@ func build(cfg *config, signer *events.Signer) *Server {
 	s.accounts = account.New(account.Config{
 		Store: cfg.store, Server: cfg.name, Now: cfg.now, Logger: cfg.logger,
 		Provider: cfg.provider, Registration: account.Registration(cfg.registration),
-		RegistrationTokens: cfg.registrationTokens, Cost: cfg.cost,
+		RegistrationTokens: cfg.registrationTokens, Cost: cfg.cost, Limiter: limiter,
 		Waker: memory,
 	})
 	s.api = api.New(api.Config{
@@ -83,7 +84,7 @@ func build(cfg *config, signer *events.Signer) *Server {
 		Accounts:      s.accounts,
 		Rooms:         rooms,
 		Reader:        read,
-		Limiter:       ratelimit.New(cfg.limits, cfg.now),
+		Limiter:       limiter,
 		Logger:        cfg.logger,
 		Now:           cfg.now,
 		ClientAddress: cfg.clientAddress,

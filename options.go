@@ -166,6 +166,7 @@ const (
 	RateRegister = RateClass(ratelimit.Register) // making accounts
 	RateProbe    = RateClass(ratelimit.Probe)    // asking whether a token is valid
 	RateAccount  = RateClass(ratelimit.Account)  // other work on one's account
+	RateGuess    = RateClass(ratelimit.Guess)    // trying passwords of one account, from wherever
 	RateSearch   = RateClass(ratelimit.Search)   // searches and directories
 	RateMedia    = RateClass(ratelimit.Media)    // uploads and downloads
 )

@@ -118,6 +118,7 @@ type View interface {
 	Profiles
 	Devices
 	Tokens
+	Tickets
 	Filters
 	AccountData
 	Media
@@ -158,6 +159,7 @@ type Tx interface {
 	ProfileWriter
 	DeviceWriter
 	TokenWriter
+	TicketWriter
 	FilterWriter
 	AccountDataWriter
 	MediaWriter

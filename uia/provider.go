@@ -3,6 +3,7 @@ package uia
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/ca4c8834/homeserver/events"
 )
@@ -42,4 +43,40 @@ type PasswordSetter interface {
 	// CheckPassword accepts this one and no other (PWD-4). The user has shown
 	// who they are. A Matrix error such as M_WEAK_PASSWORD is sent as it is.
 	SetPassword(ctx context.Context, user events.UserID, password string) error
+}
+
+// The errors by which a [TokenVerifier] refuses; compare with errors.Is.
+var (
+	// ErrUnknownToken says that the token is none of the host's, or that its
+	// session is gone for good.
+	ErrUnknownToken = errors.New("unknown token")
+	// ErrExpiredToken says that the token has expired, and that the client may
+	// go on with another one for the same device.
+	ErrExpiredToken = errors.New("expired token")
+)
+
+// TokenVerifier is a [Provider] whose own tokens (a JWT, a session's ID) are
+// accepted as access tokens.
+//
+// Called from: requests with a token that is not one of the server's and was
+// not verified lately; so it should be quick. Errors: ErrUnknownToken and
+// ErrExpiredToken, of which the latter lets clients keep their keys; a Matrix
+// error is sent as it is; any other is a fault. Ownership: do not log the token.
+type TokenVerifier interface {
+	Provider
+
+	// VerifyToken returns whom a token belongs to. Users who have no account
+	// here yet get one.
+	VerifyToken(ctx context.Context, token string) (Verified, error)
+}
+
+// Verified is what a [TokenVerifier] knows about a token.
+type Verified struct {
+	User events.UserID // of this server
+	// Device is the client's device; it is created if it does not exist. Without
+	// one, end-to-end encryption and transaction IDs do not work.
+	Device string
+	// Until is how long the answer may be remembered, so that a token that is
+	// revoked works until then; the zero time: one minute.
+	Until time.Time
 }

@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/ratelimit"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/uia"
 )
@@ -52,6 +53,13 @@ type Waker interface {
 	// a position. It is called while the store commits, in the order of the
 	// positions, and must be quick.
 	UserChanged(user events.UserID, pos store.Pos)
+}
+
+// Limiter is a budget for requests, such as *ratelimit.Limiter: Allow takes one
+// of the class from the key's budget and returns 0, or says how long to wait.
+// It is safe for concurrent use.
+type Limiter interface {
+	Allow(class ratelimit.Class, key string) (wait time.Duration)
 }
 
 // PushRules knows the push rules of users, which clients also read as account
@@ -85,6 +93,14 @@ type Config struct {
 	PasswordPolicy func(password string) error
 	// FixedPasswords keeps users from changing their passwords (CAP-2).
 	FixedPasswords bool
+	// NoPasswords ends signing in with a password, for servers that have other
+	// ways.
+	NoPasswords bool
+	// LoginTokens lets users get tokens to sign in with elsewhere (LOGIN-18).
+	LoginTokens bool
+	// Limiter slows down guessing at the password of one account; nil: nothing
+	// does.
+	Limiter Limiter
 	// Registration says who may register; nobody by default.
 	Registration Registration
 	// RegistrationTokens are accepted with RegistrationByToken (UIA-24).
@@ -109,9 +125,10 @@ type Config struct {
 // Service is the service for accounts.
 type Service struct {
 	Config
-	hasher   *hasher
-	engine   *uia.Engine
-	sessions *sessionCache
+	hasher    *hasher
+	passwords uia.Provider // Provider, slowed down
+	engine    *uia.Engine
+	sessions  *sessionCache
 }
 
 // New makes the service. It starts nothing that would have to be stopped.
@@ -129,7 +146,8 @@ func New(cfg Config) *Service {
 	if s.Provider == nil {
 		s.Provider = &storedPasswords{store: cfg.Store, hasher: s.hasher, log: cfg.Logger}
 	}
-	stages := []uia.Stage{uia.Dummy(), uia.Password(s.Provider, s.identifyIn), registrationToken(cfg.RegistrationTokens)}
+	s.passwords = slowProvider{s.Provider, cfg.Limiter}
+	stages := []uia.Stage{uia.Dummy(), uia.Password(s.passwords, s.identifyIn), registrationToken(cfg.RegistrationTokens)}
 	s.engine = uia.New(cfg.Now, append(stages, cfg.Stages...)...)
 	return s
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
 	"github.com/ca4c8834/homeserver/store"
+	"github.com/ca4c8834/homeserver/uia"
 )
 
 const (
@@ -36,14 +38,23 @@ type Identity struct {
 // and userAgent are of the request, for the device's last_seen_*.
 func (s *Service) Authenticate(ctx context.Context, token, address, userAgent string, evenIfLocked bool) (Identity, error) {
 	hash := hashToken(token)
+	now := s.nowMillis()
 	c := s.sessions.get(hash)
+	if c != nil && c.verified != 0 && c.verified <= now {
+		s.sessions.drop(c.User)
+		c = nil
+	}
 	if c == nil {
 		var err error
-		if c, err = s.loadSession(ctx, token, hash); err != nil {
+		if verifier, ok := s.Provider.(uia.TokenVerifier); ok && !strings.HasPrefix(token, accessPrefix) {
+			c, err = s.verifySession(ctx, verifier, token, hash)
+		} else {
+			c, err = s.loadSession(ctx, token, hash)
+		}
+		if err != nil {
 			return Identity{}, err
 		}
 	}
-	now := s.nowMillis()
 	switch {
 	case c.expires != 0 && c.expires <= now:
 		return Identity{}, mxerr.SoftLogout("the access token has expired")
@@ -128,6 +139,9 @@ func (s *Service) noteSeen(ctx context.Context, id Identity, now int64, address,
 type cachedSession struct {
 	Identity
 	expires int64 // milliseconds; 0: never
+	// verified is when, in milliseconds, the host is to be asked again about a
+	// token of its own; 0: the token is ours.
+	verified int64
 	// supersedes says that tokens of generations before this one are to end.
 	supersedes bool
 	generation int64

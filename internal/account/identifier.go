@@ -135,6 +135,14 @@ func (s *Service) identify(ctx context.Context, id Identifier) (events.UserID, e
 	return account.ID, err
 }
 
+// isLocal refuses IDs of other servers.
+func (s *Service) isLocal(user events.UserID) error {
+	if user.Server() != s.Server {
+		return mxerr.InvalidParam("user_id", "is not of this server")
+	}
+	return nil
+}
+
 // identifyIn is identify for the m.login.password stage.
 func (s *Service) identifyIn(ctx context.Context, auth json.RawMessage) (events.UserID, error) {
 	id, err := ParseIdentifier(auth)

@@ -33,5 +33,8 @@ func (s *Service) ownerFlows(name string, user events.UserID) []uia.Flow {
 	if name == uia.OpChangePassword && user == "" { // a forgotten password is no proof (PWD-2)
 		return nil
 	}
+	if s.NoPasswords {
+		return nil
+	}
 	return []uia.Flow{{uia.TypePassword}}
 }

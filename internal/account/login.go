@@ -12,9 +12,12 @@ import (
 
 // Login signs a user in with a password (LOGIN-4 to LOGIN-8).
 func (s *Service) Login(ctx context.Context, id Identifier, password string, c Client) (Session, error) {
+	if s.NoPasswords {
+		return Session{}, mxerr.Forbidden("nobody signs in with a password here")
+	}
 	user, err := s.identify(ctx, id)
 	if err == nil {
-		err = s.Provider.CheckPassword(ctx, user, password)
+		err = s.passwords.CheckPassword(ctx, user, password)
 	}
 	if errors.Is(err, uia.ErrUnknownUser) || errors.Is(err, uia.ErrDenied) {
 		return Session{}, mxerr.Forbidden("invalid username or password") // LOGIN-6
@@ -22,7 +25,7 @@ func (s *Service) Login(ctx context.Context, id Identifier, password string, c C
 	if err != nil {
 		return Session{}, err
 	}
-	return s.begin(ctx, user, c)
+	return s.begin(ctx, c, func(store.Tx) (events.UserID, error) { return user, nil })
 }
 
 // SignIn begins a session for a user whom the caller has authenticated, with an
@@ -37,35 +40,74 @@ func (s *Service) SignIn(ctx context.Context, name string, c Client) (Session, e
 	if err != nil {
 		return Session{}, err
 	}
-	return s.begin(ctx, user, c)
+	return s.begin(ctx, c, func(store.Tx) (events.UserID, error) { return user, nil })
 }
 
-// begin stores a session of a user who has been authenticated.
-func (s *Service) begin(ctx context.Context, user events.UserID, c Client) (Session, error) {
-	login, err := s.newLogin(user, c)
+// LoginWithToken signs in the user to whom a login token was given, and uses it
+// up (LOGIN-13). M_FORBIDDEN for one that is unknown, used or expired.
+func (s *Service) LoginWithToken(ctx context.Context, token string, c Client) (Session, error) {
+	hash := hashToken(token)
+	return s.begin(ctx, c, func(tx store.Tx) (events.UserID, error) {
+		ticket, err := s.ticket(tx, hash, ticketLogin)
+		if errors.Is(err, store.ErrNotFound) {
+			return "", mxerr.Forbidden("the login token is not valid, or not any more")
+		}
+		if err != nil {
+			return "", err
+		}
+		return ticket.User, tx.DeleteTicket(hash)
+	})
+}
+
+// begin begins a session of the user whom who names inside the transaction.
+// Those who have no account yet get one: they are of the host's accounts.
+// M_USER_DEACTIVATED, M_USER_LOCKED.
+func (s *Service) begin(ctx context.Context, c Client, who func(store.Tx) (events.UserID, error)) (Session, error) {
+	login, err := s.newLogin(c)
 	if err != nil {
 		return Session{}, err
 	}
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
-		account, err := tx.User(user)
-		switch {
-		case errors.Is(err, store.ErrNotFound): // the host knows more users
-			err = s.createUser(tx, store.User{ID: user})
-		case err != nil:
-		case account.Deactivated:
-			err = mxerr.UserDeactivated("this account is deactivated") // LOGIN-7
-		case account.Locked:
-			err = mxerr.UserLocked("this account is locked") // LOGIN-17
-		}
+		user, err := who(tx)
 		if err != nil {
 			return err
 		}
-		return login.store(tx)
+		if err := s.ensureUser(tx, user); err != nil {
+			return err
+		}
+		return login.store(tx, user)
 	})
 	if err != nil {
 		return Session{}, err
 	}
 	return login.session, nil
+}
+
+// ensureUser creates an account if there is none, and refuses one that cannot
+// be used.
+func (s *Service) ensureUser(tx store.Tx, user events.UserID) error {
+	account, err := tx.User(user)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		if _, err := s.newUserID(user.Localpart()); err != nil {
+			return err
+		}
+		return s.createUser(tx, store.User{ID: user})
+	case err != nil:
+		return err
+	}
+	return usable(account)
+}
+
+// usable refuses whom nothing may be let in for.
+func usable(account store.User) error {
+	switch {
+	case account.Deactivated:
+		return mxerr.UserDeactivated("this account is deactivated") // LOGIN-7
+	case account.Locked:
+		return mxerr.UserLocked("this account is locked") // LOGIN-17
+	}
+	return nil
 }
 
 // Logout ends the session of a device and removes the device (SDEV-12). A

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
+	"github.com/ca4c8834/homeserver/internal/ratelimit"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/uia"
 )
@@ -43,8 +44,8 @@ func (s *Service) ChangePassword(ctx context.Context, in PasswordChange) error {
 			return struct{}{}, mxerr.Forbidden("nothing shows whose password to change")
 		}
 		return struct{}{}, s.setPassword(ctx, user, in.Password, func(tx store.Tx) error {
-			if !in.LogoutDevices {
-				return nil
+			if err := tx.DeleteTickets(user); err != nil || !in.LogoutDevices {
+				return err
 			}
 			return s.removeDevices(tx, user, in.Device)
 		})
@@ -115,6 +116,23 @@ func (s *Service) checkNewPassword(password string) error {
 		return mxerr.WeakPassword("%s", err)
 	}
 	return nil
+}
+
+// slowProvider refuses to check passwords of one account too often, from
+// wherever they come; the address is limited by the endpoint.
+type slowProvider struct {
+	uia.Provider
+	limiter Limiter
+}
+
+// CheckPassword implements uia.Provider. M_LIMIT_EXCEEDED.
+func (p slowProvider) CheckPassword(ctx context.Context, user events.UserID, password string) error {
+	if p.limiter != nil {
+		if wait := p.limiter.Allow(ratelimit.Guess, string(user)); wait > 0 {
+			return mxerr.LimitExceeded(wait)
+		}
+	}
+	return p.Provider.CheckPassword(ctx, user, password)
 }
 
 // storedPasswords is the default provider: it knows the passwords of the store.

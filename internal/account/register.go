@@ -126,7 +126,7 @@ func freeIn(v store.View, user events.UserID) error {
 
 // create stores a new account, and its first session unless that is inhibited.
 func (s *Service) create(ctx context.Context, user events.UserID, in NewAccount) (Session, error) {
-	login, err := s.newLogin(user, in.Client)
+	login, err := s.newLogin(in.Client)
 	if err != nil {
 		return Session{}, err
 	}
@@ -143,7 +143,7 @@ func (s *Service) create(ctx context.Context, user events.UserID, in NewAccount)
 		if err := s.createUser(tx, account); err != nil || in.InhibitLogin {
 			return err
 		}
-		return login.store(tx)
+		return login.store(tx, user)
 	})
 	switch {
 	case err != nil:

@@ -43,32 +43,31 @@ type login struct {
 }
 
 // newLogin prepares a session; nothing of it exists until it is stored.
-func (s *Service) newLogin(user events.UserID, c Client) (*login, error) {
+func (s *Service) newLogin(c Client) (*login, error) {
 	if len(c.Device) > maxDeviceBytes {
 		return nil, mxerr.InvalidParam("device_id", "may have at most %d bytes", maxDeviceBytes)
 	}
-	device := c.Device
-	if device == "" {
-		device = newDeviceID()
+	if c.Device == "" {
+		c.Device = newDeviceID()
 	}
-	return &login{s, c, Session{User: user, Device: device}}, nil
+	return &login{service: s, client: c}, nil
 }
 
-// store makes the session real: it creates the device, or takes it over and ends
+// store makes it a session of a user: it creates the device, or takes it over and ends
 // its earlier tokens (SDEV-2, SDEV-3).
-func (l *login) store(tx store.Tx) error {
+func (l *login) store(tx store.Tx, user events.UserID) error {
 	now := l.service.nowMillis()
-	device, err := tx.Device(l.session.User, l.session.Device)
+	device, err := tx.Device(user, l.client.Device)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		device = store.Device{
-			User: l.session.User, ID: l.session.Device, DisplayName: l.client.DeviceName, CreatedTS: now,
+			User: user, ID: l.client.Device, DisplayName: l.client.DeviceName, CreatedTS: now,
 		}
 	case err != nil:
 		return err
 	default:
-		tx.OnCommit(func() { l.service.sessions.drop(l.session.User) })
-		if err := tx.DeleteTokens(l.session.User, l.session.Device); err != nil {
+		tx.OnCommit(func() { l.service.sessions.drop(user) })
+		if err := tx.DeleteTokens(user, l.client.Device); err != nil {
 			return err
 		}
 	}
@@ -86,9 +85,9 @@ func (l *login) store(tx store.Tx) error {
 // issue gives a device the tokens of a generation of its session.
 func (s *Service) issue(tx store.Tx, device store.Device, generation int64, renewable bool) (Session, error) {
 	now := s.nowMillis()
-	session := Session{User: device.User, Device: device.ID, Token: newToken(accessPrefix, device.Tag), Expires: s.SessionLifetime}
+	session := Session{User: device.User, Device: device.ID, Token: newToken(accessPrefix + device.Tag + "_"), Expires: s.SessionLifetime}
 	if renewable {
-		session.Refresh, session.Expires = newToken(refreshPrefix, device.Tag), s.TokenLifetime
+		session.Refresh, session.Expires = newToken(refreshPrefix+device.Tag+"_"), s.TokenLifetime
 		err := tx.PutRefreshToken(store.RefreshToken{
 			Hash: hashToken(session.Refresh), User: device.User, Device: device.ID, Generation: generation, CreatedTS: now,
 		})
@@ -113,10 +112,10 @@ const (
 )
 
 // newToken returns 256 random bits as a token.
-func newToken(prefix, tag string) string {
+func newToken(prefix string) string {
 	var b [32]byte
 	rand.Read(b[:]) // never fails
-	return prefix + tag + "_" + base64.RawURLEncoding.EncodeToString(b[:])
+	return prefix + base64.RawURLEncoding.EncodeToString(b[:])
 }
 
 // tagOf returns the tag of the device that a token was issued to, or is said to

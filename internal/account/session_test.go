@@ -29,7 +29,7 @@ func TestTokens(t *testing.T) {
 	t.Parallel()
 	seen := make(map[string]bool)
 	for range 100 {
-		token := newToken(accessPrefix, "tag")
+		token := newToken(accessPrefix + "tag_")
 		b, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(token, "hs_tag_"))
 		if err != nil || len(b) != 32 || tagOf(token) != "tag" || seen[token] {
 			t.Fatalf("token %q: %d bytes, %v, seen before: %v", token, len(b), err, seen[token])

@@ -88,6 +88,7 @@ func (a *API) routes() []route {
 		a.logout(),
 		a.register(),
 		a.password(),
+		a.openID(),
 		a.profile(),
 		a.accountData(),
 		a.filter(),

@@ -16,16 +16,21 @@ func (a *API) login() []route {
 	return []route{
 		get("/login", open, a.getLogin).limit(ratelimit.Login),
 		post("/login", open, a.postLogin).limit(ratelimit.Login),
+		post("/login/get_token", byUser, a.postGetToken).at("v1").limit(ratelimit.Probe),
 		post("/refresh", open, a.postRefresh).at("v3").limit(ratelimit.Login),
 		get("/account/whoami", byUser, a.getWhoami).guests().limit(ratelimit.Account),
 	}
 }
 
-// loginPassword is the type of login with a password.
-const loginPassword = "m.login.password"
+// The types of login.
+const (
+	loginPassword = "m.login.password"
+	loginToken    = "m.login.token"
+)
 
 type loginFlow struct {
-	Type string `json:"type"`
+	Type     string `json:"type"`
+	GetToken bool   `json:"get_login_token,omitempty"` // LOGIN-2, only m.login.token
 }
 
 type loginFlowsOut struct {
@@ -33,12 +38,20 @@ type loginFlowsOut struct {
 }
 
 func (a *API) getLogin(context.Context, *caller, empty) (loginFlowsOut, error) {
-	return loginFlowsOut{[]loginFlow{{loginPassword}}}, nil
+	flows := []loginFlow{}
+	if !a.Accounts.NoPasswords {
+		flows = append(flows, loginFlow{Type: loginPassword})
+	}
+	if a.Accounts.LoginTokens {
+		flows = append(flows, loginFlow{Type: loginToken, GetToken: true})
+	}
+	return loginFlowsOut{flows}, nil
 }
 
 type loginIn struct {
 	Type       string          `json:"type" required:"true"`
 	Password   *string         `json:"password"`
+	Token      *string         `json:"token"`
 	Device     string          `json:"device_id"`
 	DeviceName string          `json:"initial_device_display_name"`
 	Refresh    bool            `json:"refresh_token"`
@@ -60,18 +73,42 @@ func newSessionOut(s account.Session) sessionOut {
 }
 
 func (a *API) postLogin(ctx context.Context, c *caller, in loginIn) (sessionOut, error) {
-	if in.Type != loginPassword {
-		return sessionOut{}, mxerr.New(http.StatusBadRequest, mxerr.MUnknown, "type %q is not supported", in.Type) // LOGIN-3
-	}
-	if in.Password == nil {
-		return sessionOut{}, mxerr.MissingParam("password")
-	}
-	id, err := account.ParseIdentifier(in.Body)
-	if err != nil {
-		return sessionOut{}, err
-	}
-	session, err := a.Accounts.Login(ctx, id, *in.Password, clientOf(c, in.Device, in.DeviceName, in.Refresh))
+	session, err := a.signIn(ctx, in, clientOf(c, in.Device, in.DeviceName, in.Refresh))
 	return newSessionOut(session), err
+}
+
+func (a *API) signIn(ctx context.Context, in loginIn, client account.Client) (account.Session, error) {
+	switch in.Type {
+	case loginPassword:
+		if in.Password == nil {
+			return account.Session{}, mxerr.MissingParam("password")
+		}
+		id, err := account.ParseIdentifier(in.Body)
+		if err != nil {
+			return account.Session{}, err
+		}
+		return a.Accounts.Login(ctx, id, *in.Password, client)
+	case loginToken:
+		if in.Token == nil {
+			return account.Session{}, mxerr.MissingParam("token")
+		}
+		return a.Accounts.LoginWithToken(ctx, *in.Token, client)
+	}
+	return account.Session{}, mxerr.New(http.StatusBadRequest, mxerr.MUnknown, "type %q is not supported", in.Type) // LOGIN-3
+}
+
+type getTokenIn struct {
+	Auth json.RawMessage `json:"auth"`
+}
+
+type getTokenOut struct {
+	Token     string `json:"login_token"`
+	ExpiresMS int64  `json:"expires_in_ms"`
+}
+
+func (a *API) postGetToken(ctx context.Context, c *caller, in getTokenIn) (getTokenOut, error) {
+	token, lifetime, err := a.Accounts.LoginToken(ctx, c.User, in.Auth)
+	return getTokenOut{token, lifetime.Milliseconds()}, err
 }
 
 // clientOf describes the program that signs in.

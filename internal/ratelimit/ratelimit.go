@@ -37,6 +37,7 @@ const (
 	Login          // login, refresh
 	Register       // registration and the requests for validation tokens
 	Probe          // login tokens and the validity of registration tokens: guessing is the only reason to be fast (RATE-5)
+	Guess          // passwords tried for one account, from wherever: the key is the account
 	Account        // the other account endpoints of RATE-4: password, profile, whoami, capabilities, OpenID, reports
 	Search         // user directory, room search, public rooms, URL previews
 	Media          // uploads and downloads
@@ -57,6 +58,7 @@ func Defaults() map[Class]Limit {
 		Login:    {Every: 2 * time.Second, Burst: 20},
 		Register: {Every: 5 * time.Second, Burst: 10},
 		Probe:    {Every: 30 * time.Second, Burst: 5},
+		Guess:    {Every: 5 * time.Second, Burst: 20},
 		Account:  {Every: time.Second / 10, Burst: 100},
 		Search:   {Every: time.Second / 5, Burst: 50},
 		Media:    {Every: time.Second / 20, Burst: 200},

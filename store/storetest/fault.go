@@ -164,6 +164,10 @@ func (v faultView) RefreshToken(hash store.TokenHash) (store.RefreshToken, error
 	return get(v.c, func() (store.RefreshToken, error) { return v.View.RefreshToken(hash) })
 }
 
+func (v faultView) Ticket(hash store.TokenHash) (store.Ticket, error) {
+	return get(v.c, func() (store.Ticket, error) { return v.View.Ticket(hash) })
+}
+
 func (v faultView) Filter(user events.UserID, id string) ([]byte, error) {
 	return get(v.c, func() ([]byte, error) { return v.View.Filter(user, id) })
 }

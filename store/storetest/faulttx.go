@@ -15,6 +15,7 @@ type writes interface {
 	store.ProfileWriter
 	store.DeviceWriter
 	store.TokenWriter
+	store.TicketWriter
 	store.FilterWriter
 	store.AccountDataWriter
 	store.MediaWriter
@@ -77,6 +78,18 @@ func (t faultTx) KeepGenerations(user events.UserID, device string, from, to int
 
 func (t faultTx) DeleteTokens(user events.UserID, device string) error {
 	return t.c.do(func() error { return t.writes.DeleteTokens(user, device) })
+}
+
+func (t faultTx) PutTicket(k store.Ticket, now int64) error {
+	return t.c.do(func() error { return t.writes.PutTicket(k, now) })
+}
+
+func (t faultTx) DeleteTicket(hash store.TokenHash) error {
+	return t.c.do(func() error { return t.writes.DeleteTicket(hash) })
+}
+
+func (t faultTx) DeleteTickets(user events.UserID) error {
+	return t.c.do(func() error { return t.writes.DeleteTickets(user) })
 }
 
 func (t faultTx) PutFilter(user events.UserID, definition []byte) (string, error) {

@@ -54,6 +54,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"profiles", profiles()},
 		{"devices", devices()},
 		{"tokens", tokens()},
+		{"tickets", tickets()},
 		{"filters", filters()},
 		{"accountdata", accountData()},
 		{"media", mediaRules()},

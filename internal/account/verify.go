@@ -1,0 +1,80 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ca4c8834/homeserver/internal/mxerr"
+	"github.com/ca4c8834/homeserver/store"
+	"github.com/ca4c8834/homeserver/uia"
+)
+
+// verifyEvery is how often, in milliseconds, the host is asked about a token.
+const verifyEvery = 60 * 1000
+
+// verifySession asks the host about a token, and keeps the answer in the cache.
+func (s *Service) verifySession(ctx context.Context, by uia.TokenVerifier, token string, hash store.TokenHash) (*cachedSession, error) {
+	verified, err := by.VerifyToken(ctx, token)
+	switch {
+	case errors.Is(err, uia.ErrExpiredToken):
+		return nil, mxerr.SoftLogout("the access token has expired")
+	case errors.Is(err, uia.ErrUnknownToken):
+		return nil, mxerr.UnknownToken("the token is not known")
+	case err != nil:
+		return nil, err
+	}
+	if err := s.isLocal(verified.User); err != nil {
+		return nil, fmt.Errorf("verify token of %s: %v", verified.User, err) // no refusal: the host is at fault
+	}
+	drops := s.sessions.drops.Load()
+	c := &cachedSession{verified: s.nowMillis() + verifyEvery}
+	if !verified.Until.IsZero() {
+		c.verified = verified.Until.UnixMilli()
+	}
+	err = s.Store.View(ctx, func(v store.View) error { return c.identify(v, verified) })
+	if errors.Is(err, store.ErrNotFound) {
+		err = s.Store.Update(ctx, func(tx store.Tx) error {
+			if err := s.prepare(tx, verified); err != nil {
+				return err
+			}
+			return c.identify(tx, verified)
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.sessions.put(hash, c, drops)
+	return c, nil
+}
+
+// identify fills in what the store knows about the owner of a verified token.
+// store.ErrNotFound if this is the first token of the user or the device.
+func (c *cachedSession) identify(v store.View, verified uia.Verified) error {
+	user, err := v.User(verified.User)
+	if err != nil {
+		return err
+	}
+	if user.Deactivated {
+		return mxerr.UnknownToken("this account is deactivated")
+	}
+	c.Identity = Identity{User: user.ID, Device: verified.Device, Guest: user.Guest, Locked: user.Locked}
+	if verified.Device == "" {
+		return nil
+	}
+	device, err := v.Device(user.ID, verified.Device)
+	c.seen.Store(device.LastSeenTS)
+	return err
+}
+
+// prepare makes the account and the device of a verified token.
+func (s *Service) prepare(tx store.Tx, verified uia.Verified) error {
+	if err := s.ensureUser(tx, verified.User); err != nil || verified.Device == "" {
+		return err
+	}
+	_, err := tx.Device(verified.User, verified.Device)
+	if errors.Is(err, store.ErrNotFound) {
+		err = tx.PutDevice(store.Device{User: verified.User, ID: verified.Device, CreatedTS: s.nowMillis()})
+	}
+	return err
+}
