@@ -14,16 +14,20 @@ func (a *API) send() []route {
 	const path = "/rooms/{roomId}/send/{eventType}"
 	return []route{
 		put(path+"/{txnId}", byUser, a.sendMessage).guests().limit(ratelimit.Messages),
-		post(path, byUser, a.sendMessage).guests().limit(ratelimit.Messages), // LEG-10
+		post(path, byUser, a.sendAnew).guests().limit(ratelimit.Messages), // LEG-10
 	}
 }
 
-type sendIn struct {
+type messageIn struct {
 	Room    events.RoomID   `path:"roomId"`
 	Type    string          `path:"eventType"`
-	Txn     string          `path:"txnId"` // empty: not to be repeated
 	TS      int64           `query:"ts"`
 	Content json.RawMessage `body:"" required:"true"`
+}
+
+type sendIn struct {
+	messageIn
+	Txn string `path:"txnId"`
 }
 
 type eventIDOut struct {
@@ -33,6 +37,11 @@ type eventIDOut struct {
 func (a *API) sendMessage(ctx context.Context, c *caller, in sendIn) (eventIDOut, error) {
 	id, err := a.Rooms.Send(ctx, actor(c), room.Message{Room: in.Room, Type: in.Type, Content: in.Content, TxnID: in.Txn, TS: in.TS})
 	return eventIDOut{id}, err
+}
+
+// sendAnew is sendMessage without protection against repetition.
+func (a *API) sendAnew(ctx context.Context, c *caller, in messageIn) (eventIDOut, error) {
+	return a.sendMessage(ctx, c, sendIn{messageIn: in})
 }
 
 // actor is the caller as package room knows them.
