@@ -34,6 +34,9 @@ type DeviceWriter interface {
 	// PutDevice adds a device or replaces all of it but the time of creation.
 	PutDevice(d Device) error
 
-	// DeleteDevice removes a device and its tokens. ErrNotFound.
+	// DeleteDevice removes a device and everything that is the device's own:
+	// its tokens, its identity, one-time and fallback keys, the messages that
+	// wait for it and what is remembered about those it sent, and what makes
+	// it a dehydrated device. ErrNotFound.
 	DeleteDevice(user events.UserID, id string) error
 }

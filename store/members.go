@@ -25,6 +25,10 @@ type Members interface {
 	// RoomActivity returns the position of the newest event of each room
 	// that a user is joined to, invited to or knocking on.
 	RoomActivity(user events.UserID) (map[RoomNum]Pos, error)
+
+	// SharingRoom returns those of the others who are joined to a room that
+	// the user is joined to, in no particular order.
+	SharingRoom(user events.UserID, others []events.UserID) ([]events.UserID, error)
 }
 
 // MemberWriter changes what is not in the member event.

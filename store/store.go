@@ -129,6 +129,13 @@ type View interface {
 	Timeline
 	State
 	Members
+	DeviceKeys
+	OneTimeKeys
+	CrossSigning
+	DeviceLists
+	Backups
+	ToDevice
+	DehydratedDevices
 }
 
 // Tx is a View that can write. Reads see the writes made before them.
@@ -169,4 +176,11 @@ type Tx interface {
 	AliasWriter
 	TimelineWriter
 	MemberWriter
+	DeviceKeyWriter
+	OneTimeKeyWriter
+	CrossSigningWriter
+	DeviceListWriter
+	BackupWriter
+	ToDeviceWriter
+	DehydratedDeviceWriter
 }

@@ -13,8 +13,9 @@ import (
 const chunkSize = 32
 
 var (
-	inChunk    = `(?` + strings.Repeat(`, ?`, chunkSize-1) + `)`
-	pairsChunk = `VALUES (?, ?)` + strings.Repeat(`, (?, ?)`, chunkSize-1)
+	inChunk     = `(?` + strings.Repeat(`, ?`, chunkSize-1) + `)`
+	valuesChunk = `VALUES (?)` + strings.Repeat(`, (?)`, chunkSize-1)
+	pairsChunk  = `VALUES (?, ?)` + strings.Repeat(`, (?, ?)`, chunkSize-1)
 )
 
 // chunks yields the arguments for inChunk until all values had their turn.

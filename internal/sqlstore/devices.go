@@ -50,5 +50,16 @@ func (t *tx) DeleteDevice(user events.UserID, id string) error {
 	if err := t.mustChange(`DELETE FROM hs_devices WHERE user_id = ? AND id = ?`, string(user), id); err != nil {
 		return err
 	}
+	for _, table := range ownedByDevice {
+		if _, err := t.exec(`DELETE FROM `+table+` WHERE user_id = ? AND device_id = ?`, string(user), id); err != nil {
+			return err
+		}
+	}
 	return t.DeleteTokens(user, id)
+}
+
+// ownedByDevice are the tables whose rows go with their device, beside its
+// tokens.
+var ownedByDevice = []string{
+	"hs_device_keys", "hs_one_time_keys", "hs_key_pools", "hs_to_device", "hs_to_device_txns", "hs_dehydrated_devices",
 }

@@ -41,6 +41,13 @@ func (v *view) RoomActivity(user events.UserID) (map[store.RoomNum]store.Pos, er
 	return newest, nil
 }
 
+// SharingRoom implements store.Members.
+func (v *view) SharingRoom(user events.UserID, others []events.UserID) ([]events.UserID, error) {
+	return eachUser(v, others, text[events.UserID], `WITH k (user_id) AS (`+valuesChunk+`)
+		SELECT k.user_id FROM k WHERE EXISTS (SELECT 1 FROM hs_members o CROSS JOIN hs_members m ON m.room = o.room
+			WHERE o.user_id = k.user_id AND o.membership = 'join' AND m.user_id = ? AND m.membership = 'join')`, string(user))
+}
+
 // ForgetRoom implements store.MemberWriter.
 func (t *tx) ForgetRoom(user events.UserID, room store.RoomNum) error {
 	return t.mustChange(`UPDATE hs_members SET forgotten = 1 WHERE user_id = ? AND room = ?`, string(user), int64(room))

@@ -291,3 +291,7 @@ func (v faultView) RoomsOf(user events.UserID) ([]store.Member, error) {
 func (v faultView) RoomActivity(user events.UserID) (map[store.RoomNum]store.Pos, error) {
 	return get(v.c, func() (map[store.RoomNum]store.Pos, error) { return v.View.RoomActivity(user) })
 }
+
+func (v faultView) SharingRoom(user events.UserID, others []events.UserID) ([]events.UserID, error) {
+	return get(v.c, func() ([]events.UserID, error) { return v.View.SharingRoom(user, others) })
+}

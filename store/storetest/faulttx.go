@@ -25,6 +25,13 @@ type writes interface {
 	store.AliasWriter
 	store.TimelineWriter
 	store.MemberWriter
+	store.DeviceKeyWriter
+	store.OneTimeKeyWriter
+	store.CrossSigningWriter
+	store.DeviceListWriter
+	store.BackupWriter
+	store.ToDeviceWriter
+	store.DehydratedDeviceWriter
 }
 
 // faultTx reads through faultView and writes through tx.

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"fmt"
+
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/store"
 )
@@ -77,6 +79,35 @@ func members() []rule {
 				none, err2 := v.RoomActivity(bob)
 				equal(f, len(none), 0)
 				f.is(err2, nil)
+				return err
+			})
+		}},
+		{"SharingRoom returns those of the others who are joined to a room that the user is joined to", func(f *fixture) {
+			one, two := f.room("one"), f.room("two")
+			user := func(i int) events.UserID { return events.UserID(fmt.Sprintf("@u%d:example.org", i)) }
+			f.add(one, member(alice, "join"))
+			f.add(two, member(alice, "leave"))
+			others := []events.UserID{bob}
+			want := map[events.UserID]bool{}
+			for i := range 40 { // more than one statement takes
+				others = append(others, user(i))
+				m := []string{"join", "invite", "leave", "ban", "knock"}[i%5]
+				f.add(one, member(user(i), m))
+				in := member(user(i), "join")
+				in.ID += "2"
+				f.add(two, in)
+				if m == "join" {
+					want[user(i)] = true
+				}
+			}
+			f.view(func(v store.View) error {
+				shared, err := v.SharingRoom(alice, others)
+				got := map[events.UserID]bool{}
+				for _, u := range shared {
+					got[u] = true
+				}
+				equal(f, got, want)
+				equal(f, len(shared), len(want))
 				return err
 			})
 		}},

@@ -65,6 +65,13 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"timeline", timeline()},
 		{"state", state()},
 		{"members", members()},
+		{"devicekeys", deviceKeys()},
+		{"onetimekeys", oneTimeKeys()},
+		{"crosssigning", crossSigning()},
+		{"devicelists", deviceLists()},
+		{"backups", backups()},
+		{"todevice", toDevice()},
+		{"dehydrated", dehydrated()},
 	}
 	for _, area := range areas {
 		t.Run(area.name, func(t *testing.T) {

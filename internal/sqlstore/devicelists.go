@@ -1,0 +1,23 @@
+package sqlstore
+
+import (
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/store"
+)
+
+// DeviceListChanges implements store.DeviceLists.
+func (v *view) DeviceListChanges(reader events.UserID, since store.Pos) ([]store.DeviceListChange, error) {
+	return all(v, func(r row) store.DeviceListChange {
+		return store.DeviceListChange{
+			Audience: events.UserID(r.text(0)), User: events.UserID(r.text(1)), Pos: store.Pos(r.int(2)),
+		}
+	}, `SELECT audience, user_id, pos FROM hs_device_lists WHERE audience IN ('', ?) AND pos > ?`, string(reader), int64(since))
+}
+
+// PutDeviceListChange implements store.DeviceListWriter.
+func (t *tx) PutDeviceListChange(c store.DeviceListChange) error {
+	_, err := t.exec(`INSERT INTO hs_device_lists (audience, user_id, pos) VALUES (?, ?, ?)
+		ON CONFLICT (audience, user_id) DO UPDATE SET pos = excluded.pos`,
+		string(c.Audience), string(c.User), int64(c.Pos))
+	return err
+}

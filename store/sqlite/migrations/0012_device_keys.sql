@@ -1,0 +1,62 @@
+-- What devices encrypt with. Rows of a device go with the device.
+
+CREATE TABLE hs_device_keys (
+    user_id   TEXT NOT NULL,
+    device_id TEXT NOT NULL,
+    json      BLOB NOT NULL,
+    PRIMARY KEY (user_id, device_id)
+) STRICT, WITHOUT ROWID;
+
+-- Keys that were claimed stay for a while, so that a repeated upload does not
+-- bring them back.
+CREATE TABLE hs_one_time_keys (
+    seq       INTEGER PRIMARY KEY, -- in the order of uploads
+    user_id   TEXT NOT NULL,
+    device_id TEXT NOT NULL,
+    algorithm TEXT NOT NULL,
+    id        TEXT NOT NULL,
+    claimed   INTEGER NOT NULL, -- position of the claim; 0: not claimed
+    json      BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX hs_one_time_keys_name ON hs_one_time_keys (user_id, device_id, algorithm, id);
+CREATE INDEX hs_one_time_keys_next ON hs_one_time_keys (user_id, device_id, algorithm) WHERE claimed = 0; -- and seq
+CREATE INDEX hs_one_time_keys_claimed ON hs_one_time_keys (user_id, device_id, claimed) WHERE claimed > 0;
+
+CREATE TABLE hs_key_pools (
+    user_id       TEXT NOT NULL,
+    device_id     TEXT NOT NULL,
+    algorithm     TEXT NOT NULL,
+    one_time      INTEGER NOT NULL, -- rows of hs_one_time_keys that are not claimed
+    fallback_id   TEXT NOT NULL,    -- empty: there is no fallback key
+    fallback      BLOB NOT NULL,
+    fallback_used INTEGER NOT NULL,
+    pos           INTEGER NOT NULL, -- of the latest change
+    PRIMARY KEY (user_id, device_id, algorithm)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE hs_cross_signing_keys (
+    user_id TEXT NOT NULL,
+    usage   TEXT NOT NULL,
+    json    BLOB NOT NULL,
+    PRIMARY KEY (user_id, usage)
+) STRICT, WITHOUT ROWID;
+
+-- Signatures on other users' keys, which only the signer sees.
+CREATE TABLE hs_user_signatures (
+    signer_id  TEXT NOT NULL,
+    user_id    TEXT NOT NULL,
+    key        TEXT NOT NULL, -- what is signed
+    signer_key TEXT NOT NULL,
+    signature  TEXT NOT NULL,
+    PRIMARY KEY (signer_id, user_id, key, signer_key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX hs_user_signatures_user ON hs_user_signatures (user_id);
+
+-- One row for each user and audience, however large the audience is.
+CREATE TABLE hs_device_lists (
+    audience TEXT NOT NULL, -- empty: whoever shares a room with the user; else one user
+    user_id  TEXT NOT NULL,
+    pos      INTEGER NOT NULL, -- of the latest change
+    PRIMARY KEY (audience, user_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX hs_device_lists_pos ON hs_device_lists (audience, pos);
