@@ -17,6 +17,7 @@ import (
 	"github.com/ca4c8834/homeserver/internal/room"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/store/sqlite"
+	"github.com/ca4c8834/homeserver/sync"
 )
 
 // Server is a Matrix homeserver. It is an http.Handler; make one with [New].
@@ -84,6 +85,7 @@ func build(cfg *config, signer *events.Signer) *Server {
 		Accounts:      s.accounts,
 		Rooms:         rooms,
 		Reader:        read,
+		Sync:          sync.New(sync.Config{Memory: memory, Reader: read, Stopping: s.life.stopping}),
 		Limiter:       limiter,
 		Logger:        cfg.logger,
 		Now:           cfg.now,

@@ -27,6 +27,7 @@ import (
 	"crypto/subtle"
 	"encoding/json"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/ca4c8834/homeserver/events"
@@ -129,6 +130,9 @@ type Service struct {
 	passwords uia.Provider // Provider, slowed down
 	engine    *uia.Engine
 	sessions  *sessionCache
+
+	filtersMu sync.Mutex
+	filters   map[filterKey]*events.Filter // see ParsedFilter
 }
 
 // New makes the service. It starts nothing that would have to be stopped.
@@ -142,7 +146,7 @@ func New(cfg Config) *Service {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Service{Config: cfg, hasher: newHasher(cfg.Cost), sessions: newSessionCache(maxCachedSessions)}
+	s := &Service{Config: cfg, hasher: newHasher(cfg.Cost), sessions: newSessionCache(maxCachedSessions), filters: map[filterKey]*events.Filter{}}
 	if s.Provider == nil {
 		s.Provider = &storedPasswords{store: cfg.Store, hasher: s.hasher, log: cfg.Logger}
 	}

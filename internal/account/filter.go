@@ -39,3 +39,37 @@ func (s *Service) Filter(ctx context.Context, user events.UserID, id string) (js
 	}
 	return definition, err
 }
+
+// maxCachedFilters bounds what ParsedFilter remembers.
+const maxCachedFilters = 1000
+
+type filterKey struct {
+	user events.UserID
+	id   string
+}
+
+// ParsedFilter is Filter in the form in which it is used. Filters never change, so
+// that those of recent requests are remembered.
+func (s *Service) ParsedFilter(ctx context.Context, user events.UserID, id string) (*events.Filter, error) {
+	key := filterKey{user, id}
+	s.filtersMu.Lock()
+	f := s.filters[key]
+	s.filtersMu.Unlock()
+	if f != nil {
+		return f, nil
+	}
+	definition, err := s.Filter(ctx, user, id)
+	if err != nil {
+		return nil, err
+	}
+	if f, err = events.ParseFilter(definition); err != nil {
+		return nil, err
+	}
+	s.filtersMu.Lock()
+	defer s.filtersMu.Unlock()
+	if len(s.filters) >= maxCachedFilters {
+		clear(s.filters)
+	}
+	s.filters[key] = f
+	return f, nil
+}

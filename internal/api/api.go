@@ -12,6 +12,7 @@ import (
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
 	"github.com/ca4c8834/homeserver/internal/reader"
 	"github.com/ca4c8834/homeserver/internal/room"
+	"github.com/ca4c8834/homeserver/sync"
 )
 
 // Config is what the handlers need. The zero value of every field that is not marked as required is usable.
@@ -23,6 +24,8 @@ type Config struct {
 	// Rooms is the service for what is done in rooms, Reader what its events are rendered with.
 	Rooms  *room.Service
 	Reader *reader.Reader
+	// Sync is the service that tells what is new.
+	Sync *sync.Service
 	// Limiter holds the rate limits; nil means none.
 	Limiter Limiter
 	// Logger gets one line for every internal error; nil discards them.
@@ -96,6 +99,7 @@ func (a *API) routes() []route {
 		a.send(),
 		a.redact(),
 		a.state(),
+		a.sync(),
 	)
 }
 

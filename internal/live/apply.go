@@ -45,6 +45,7 @@ func (r *Room) setState(e *Event) {
 	r.changed = max(r.changed, e.Pos)
 	if e.Type == events.TypeMember {
 		r.members[key] = e
+		r.regrouped = max(r.regrouped, e.Pos)
 		r.count[e.Membership()]++
 		r.heroes = nil
 		return

@@ -32,6 +32,7 @@ type Room struct {
 	tailFrom   store.Pos // tail has every event after this position
 	newest     store.Pos // position of the newest event; 0: not committed yet
 	changed    store.Pos // position of the newest state event or redaction of one
+	regrouped  store.Pos // position of the newest member event
 	size       int       // rough bytes, maintained by the writer
 
 	draft *Draft // of the transaction under way; its content is the writer's own, the field of Memory.mu
@@ -69,6 +70,13 @@ func (r *Room) StateChanged() store.Pos {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.changed
+}
+
+// MembersChanged is the position of the newest member event.
+func (r *Room) MembersChanged() store.Pos {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.regrouped
 }
 
 // StateEvent returns the current state event of a key, or nil.

@@ -1,6 +1,8 @@
 package live
 
 import (
+	"slices"
+
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/store"
 )
@@ -52,4 +54,32 @@ func (r *Room) StateEventAt(at store.Pos, typ, key string) (*Event, bool) {
 		e = e.Prev
 	}
 	return e, true
+}
+
+// StateChanges returns for each key whose state changed with from < Pos <= until
+// the last such change, oldest first. It is false if memory does not reach back so
+// far.
+func (r *Room) StateChanges(from, until store.Pos) ([]*Event, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.changed <= from {
+		return nil, true
+	}
+	if from < r.tailFrom {
+		return nil, false
+	}
+	var out []*Event
+	seen := map[events.StateKey]bool{}
+	for i := len(r.tail) - 1; i >= 0 && r.tail[i].Pos > from; i-- {
+		e := r.tail[i]
+		if e.Pos > until || !e.IsState() {
+			continue
+		}
+		if key := (events.StateKey{Type: e.Type, Key: *e.StateKey}); !seen[key] {
+			seen[key] = true
+			out = append(out, e)
+		}
+	}
+	slices.Reverse(out)
+	return out, true
 }

@@ -2,7 +2,6 @@ package live
 
 import (
 	"container/list"
-	"context"
 	"sync"
 	"time"
 
@@ -18,9 +17,13 @@ type User struct {
 	rooms   map[store.RoomNum]*place
 	newest  *place        // head of the list of places, the latest change first
 	changed store.Pos     // newest change of any kind that has been announced
+	own     store.Pos     // newest change of what is the user's alone
 	wake    chan struct{} // closed by the next announcement; nil while nobody waits
 
 	dirty store.Pos // newest change that is not announced yet; the writer's own
+
+	memo    any       // what a reader has made of the user's own
+	memoFor store.Pos // of when
 
 	// Of users.mu.
 	connections int
@@ -71,26 +74,47 @@ func (u *User) Changed() store.Pos {
 	return u.changed
 }
 
-// Wait returns when something has changed for the user after a position, at
-// once if it already has. It returns the context's error when that ends first.
-func (u *User) Wait(ctx context.Context, pos store.Pos) error {
-	for {
-		u.mu.Lock()
-		if u.changed > pos {
-			u.mu.Unlock()
-			return nil
-		}
-		if u.wake == nil {
-			u.wake = make(chan struct{})
-		}
-		wake := u.wake
-		u.mu.Unlock()
-		select {
-		case <-wake:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+// Own is the newest change that concerns the user alone, such as their account
+// data. It may be later than the change itself, never earlier.
+func (u *User) Own() store.Pos {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.own
+}
+
+// Memo returns what was last given to SetMemo, or nil if something of the user's
+// own has changed since.
+func (u *User) Memo() any {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.memoFor != u.own {
+		return nil
 	}
+	return u.memo
+}
+
+// SetMemo keeps something that was derived from the user's account data, read after
+// own was what Own returned. It must be immutable.
+func (u *User) SetMemo(own store.Pos, memo any) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.memo, u.memoFor = memo, own
+}
+
+// After returns a channel that is closed once something has changed for the user
+// after a position.
+func (u *User) After(pos store.Pos) <-chan struct{} {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.changed > pos {
+		now := make(chan struct{})
+		close(now)
+		return now
+	}
+	if u.wake == nil {
+		u.wake = make(chan struct{})
+	}
+	return u.wake
 }
 
 // announce lets the change of a transaction be seen by those who wait.

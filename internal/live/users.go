@@ -94,7 +94,7 @@ func (us *users) add(id events.UserID, rooms []store.Member, activity map[store.
 		return u
 	}
 	us.expire(now)
-	u := &User{ID: id, rooms: make(map[store.RoomNum]*place, len(rooms)), changed: pos, connections: 1}
+	u := &User{ID: id, rooms: make(map[store.RoomNum]*place, len(rooms)), changed: pos, own: pos, connections: 1}
 	changes := make([]RoomChange, 0, len(rooms))
 	for _, r := range rooms {
 		c := RoomChange{Num: r.Room, ID: r.RoomID, Pos: r.Pos, Forgotten: r.Forgotten}
@@ -203,6 +203,9 @@ func (us *users) roomChanged(c RoomChange) {
 func (us *users) userChanged(id events.UserID, pos store.Pos) {
 	if u := us.find(id); u != nil {
 		us.note(u, pos)
+		u.mu.Lock()
+		u.own = max(u.own, pos)
+		u.mu.Unlock()
 	}
 }
 

@@ -57,7 +57,7 @@ func (r *Reader) Enter(ctx context.Context, user events.UserID, id events.RoomID
 		if err != nil {
 			return nil, err
 		}
-		departed = departed && !row.Forgotten && a.lastLeft() > 0
+		departed = departed && !row.Forgotten && a.LastLeft() > 0
 	} else {
 		departed = false
 	}
@@ -65,7 +65,7 @@ func (r *Reader) Enter(ctx context.Context, user events.UserID, id events.RoomID
 	case a.WorldReadable():
 		return a, nil
 	case departed:
-		a.Until = a.lastLeft()
+		a.Until = a.LastLeft()
 		return a, nil
 	}
 	return nil, notInRoom(user, id)

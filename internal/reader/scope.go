@@ -131,9 +131,31 @@ func (s *Scope) joinedAfter(pos store.Pos) bool {
 	return false
 }
 
-// lastLeft is the position at which the user last ceased to be joined; 0 if they
-// never were. The scope is loaded.
-func (s *Scope) lastLeft() store.Pos {
+// JoinedThroughout reports whether the user was joined at one position and without
+// interruption up to another. The scope has to know the first.
+func (s *Scope) JoinedThroughout(from, until store.Pos) bool {
+	if s.MembershipAt(from) != events.MembershipJoin {
+		return false
+	}
+	if !s.loaded {
+		for m := s.member; m != nil && m.Pos > from; m = m.Prev {
+			if m.Pos <= until && m.Membership() != events.MembershipJoin {
+				return false
+			}
+		}
+		return true
+	}
+	for _, m := range s.history {
+		if m.pos > from && m.pos <= until && m.value != events.MembershipJoin {
+			return false
+		}
+	}
+	return true
+}
+
+// LastLeft is the position at which the user last ceased to be joined; 0 if they
+// never were. The scope must be loaded.
+func (s *Scope) LastLeft() store.Pos {
 	for i := len(s.history) - 2; i >= 0; i-- {
 		if s.history[i].value == events.MembershipJoin {
 			return s.history[i+1].pos

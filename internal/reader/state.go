@@ -3,6 +3,7 @@ package reader
 import (
 	"context"
 
+	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/live"
 	"github.com/ca4c8834/homeserver/store"
 )
@@ -23,6 +24,62 @@ func (r *Reader) StateAt(ctx context.Context, room *live.Room, at store.Pos, mem
 			if list, err = live.ParseAll(room.Version, rows); err != nil {
 				return err
 			}
+		}
+		return live.Link(v, room.Version, list)
+	})
+	return list, err
+}
+
+// StateChanges returns for each key whose state changed with from < Pos <= until
+// the last such change, linked and oldest first.
+func (r *Reader) StateChanges(ctx context.Context, room *live.Room, from, until store.Pos) ([]*live.Event, error) {
+	list, ok := room.StateChanges(from, until)
+	if ok && live.Complete(list) {
+		return list, nil
+	}
+	err := r.Memory.View(ctx, func(v store.View) error {
+		if !ok {
+			rows, err := v.StateChanges(room.Num, from, until)
+			if err != nil {
+				return err
+			}
+			if list, err = live.ParseAll(room.Version, rows); err != nil {
+				return err
+			}
+		}
+		return live.Link(v, room.Version, list)
+	})
+	return list, err
+}
+
+// MembersAt returns the linked member events of those of the users who had one
+// right after a position.
+func (r *Reader) MembersAt(ctx context.Context, room *live.Room, at store.Pos, users []events.UserID) ([]*live.Event, error) {
+	var list []*live.Event
+	var unknown []events.StateKey
+	for _, u := range users {
+		e, ok := room.StateEventAt(at, events.TypeMember, string(u))
+		switch {
+		case !ok:
+			unknown = append(unknown, events.StateKey{Type: events.TypeMember, Key: string(u)})
+		case e != nil:
+			list = append(list, e)
+		}
+	}
+	if unknown == nil && live.Complete(list) {
+		return list, nil
+	}
+	err := r.Memory.View(ctx, func(v store.View) error {
+		if unknown != nil {
+			rows, err := v.StateEventsAt(room.Num, at, unknown)
+			if err != nil {
+				return err
+			}
+			found, err := live.ParseAll(room.Version, rows)
+			if err != nil {
+				return err
+			}
+			list = append(list, found...)
 		}
 		return live.Link(v, room.Version, list)
 	})

@@ -1,0 +1,114 @@
+package sync
+
+import (
+	"context"
+	"errors"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/store"
+)
+
+// accountData is what an answer tells of a user's account data.
+type accountData struct {
+	global [][]byte                   // rendered; nil: nothing new
+	rooms  map[events.RoomID][][]byte // likewise
+}
+
+// settings is the account data that the server acts on.
+type settings struct {
+	ignored      map[events.UserID]bool // m.ignored_user_list (SYNC-58)
+	blockInvites bool                   // m.invite_permission_config (SYNC-46)
+}
+
+const (
+	typePushRules        = "m.push_rules"
+	typeIgnoredUsers     = "m.ignored_user_list"
+	typeInvitePermission = "m.invite_permission_config"
+)
+
+// readAccountData reads what has changed in the user's account data, if anything
+// has (SYNC-42), and the settings.
+func (a *answer) readAccountData(ctx context.Context) error {
+	own := a.user.Own()
+	a.settings, _ = a.user.Memo().(*settings)
+	if !a.first && own <= a.since && a.settings != nil {
+		return nil
+	}
+	var changed []store.AccountDatum
+	var rules store.Pos
+	err := a.Memory.View(ctx, func(v store.View) (err error) {
+		if changed, err = v.AccountDataSince(a.User, a.since); err != nil {
+			return err
+		}
+		if a.PushRules != nil && !a.first {
+			if rules, err = a.PushRules.ChangedAt(v, a.User); err != nil {
+				return err
+			}
+		}
+		if a.settings == nil {
+			a.settings, err = readSettings(v, a.User)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	a.user.SetMemo(own, a.settings)
+	if a.PushRules != nil && (a.first || rules > a.since) { // SYNC-43
+		content, err := a.PushRules.Ruleset(ctx, a.User)
+		if err != nil {
+			return err
+		}
+		changed = append(changed, store.AccountDatum{Type: typePushRules, Content: content})
+	}
+	for _, d := range changed {
+		a.addAccountDatum(d)
+	}
+	return nil
+}
+
+// addAccountDatum puts account data into the answer if the filter lets it pass.
+func (a *answer) addAccountDatum(d store.AccountDatum) {
+	filter := &a.Filter.AccountData
+	if d.Room != "" {
+		filter = &a.Filter.Room.AccountData.EventFilter
+		if !a.Filter.Room.MatchRoom(d.Room) || !a.Filter.Room.AccountData.MatchRoom(d.Room) {
+			return
+		}
+	}
+	if !filter.Match(d.Type, a.User, d.Content) {
+		return
+	}
+	event := append([]byte(`{"content":`), d.Content...)
+	event = append(events.AppendString(append(event, `,"type":`...), d.Type), '}')
+	if d.Room == "" {
+		a.data.global = append(a.data.global, event)
+		return
+	}
+	if a.data.rooms == nil {
+		a.data.rooms = map[events.RoomID][][]byte{}
+	}
+	a.data.rooms[d.Room] = append(a.data.rooms[d.Room], event)
+}
+
+// readSettings reads the account data that the server acts on. Content of another
+// shape counts as absent.
+func readSettings(v store.View, user events.UserID) (*settings, error) {
+	set := &settings{ignored: map[events.UserID]bool{}}
+	ignored, err := v.AccountDatum(user, "", typeIgnoredUsers)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	gjson.GetBytes(ignored.Content, "ignored_users").ForEach(func(id, _ gjson.Result) bool {
+		set.ignored[events.UserID(id.Str)] = id.Str != string(user)
+		return true
+	})
+	permission, err := v.AccountDatum(user, "", typeInvitePermission)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	set.blockInvites = gjson.GetBytes(permission.Content, "default_action").Str == "block"
+	return set, nil
+}

@@ -1,0 +1,233 @@
+package sync
+
+import (
+	"context"
+	"errors"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/live"
+	"github.com/ca4c8834/homeserver/internal/reader"
+	"github.com/ca4c8834/homeserver/store"
+)
+
+// makeRooms makes the sections of all rooms that belong into the answer.
+func (a *answer) makeRooms(ctx context.Context) error {
+	from := a.since
+	if a.full() {
+		from = 0
+	}
+	told := map[events.RoomID]bool{}
+	for _, c := range a.user.RoomsSince(from) {
+		told[c.ID] = true
+		if err := a.makeRoom(ctx, c); err != nil {
+			return err
+		}
+	}
+	for id, data := range a.data.rooms { // rooms where nothing else is new
+		if told[id] {
+			continue
+		}
+		w := writer{}
+		w.open('{')
+		writeAccountData(&w, data)
+		w.close('}')
+		room, err := a.Memory.Room(ctx, id)
+		switch {
+		case errors.Is(err, store.ErrNotFound): // data may be set for any room ID
+		case err != nil:
+			return err
+		case room.Membership(a.User) == events.MembershipJoin:
+			a.add("join", id, w.buf)
+		}
+	}
+	return nil
+}
+
+// makeRoom decides in which section a room that changed is told of (SYNC-26).
+func (a *answer) makeRoom(ctx context.Context, c live.RoomChange) error {
+	if !a.Filter.Room.MatchRoom(c.ID) { // FILT-12
+		return nil
+	}
+	room, err := a.Memory.Room(ctx, c.ID)
+	if errors.Is(err, store.ErrNotFound) { // only just made, after until
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	v := &visit{answer: a, room: room, scope: reader.NewScope(room, a.User)}
+	members, err := a.Reader.MembersAt(ctx, room, a.until, []events.UserID{a.User})
+	if err != nil || len(members) == 0 { // invited or joined after until
+		return err
+	}
+	v.member, v.end = members[0], a.until
+	changed := v.member.Pos > a.since
+	switch v.member.Membership() {
+	case events.MembershipJoin:
+		return v.join(ctx)
+	case events.MembershipInvite:
+		if changed || a.full() { // SYNC-45
+			v.invite()
+		}
+	case events.MembershipKnock:
+		if changed || a.full() {
+			v.knock()
+		}
+	default:
+		return v.leave(ctx, c.Forgotten)
+	}
+	return nil
+}
+
+// visit is the making of one room's section.
+type visit struct {
+	*answer
+	room   *live.Room
+	scope  *reader.Scope
+	member *live.Event // the user's own at the end of the interval
+	end    store.Pos   // the user may not know the state after this
+	out    writer
+}
+
+// join tells of a room that the user is in.
+func (v *visit) join(ctx context.Context) error {
+	stayed, err := v.stayed(ctx)
+	if err != nil {
+		return err
+	}
+	return v.tell(ctx, "join", v.until, stayed)
+}
+
+// stayed reports whether the user was joined during the whole interval
+// (SYNC-25, SYNC-27).
+func (v *visit) stayed(ctx context.Context) (bool, error) {
+	if v.first {
+		return false, nil
+	}
+	if v.member.Pos <= v.since {
+		return true, nil
+	}
+	if err := v.know(ctx); err != nil {
+		return false, err
+	}
+	return v.scope.JoinedThroughout(v.since, v.until), nil
+}
+
+// know sees to it that the scope knows the interval.
+func (v *visit) know(ctx context.Context) error {
+	if v.scope.Knows(v.since) {
+		return nil
+	}
+	return v.Memory.View(ctx, v.scope.Load)
+}
+
+// leave tells of a room that the user has left or been banned from, up to that
+// event (SYNC-47 to SYNC-50).
+func (v *visit) leave(ctx context.Context, forgotten bool) error {
+	recent := !v.first && v.member.Pos > v.since
+	if !recent && (forgotten || !v.full() || !v.Filter.Room.IncludeLeave) {
+		return nil
+	}
+	if err := v.Memory.View(ctx, v.scope.Load); err != nil {
+		return err
+	}
+	v.end = v.scope.LastLeft()
+	switch {
+	case v.end == 0 && !recent: // an invite declined long ago
+		return nil
+	case v.end == 0, recent && v.end <= v.since: // nothing to see but the own event
+		v.tellOnly(v.member)
+		return nil
+	}
+	return v.tell(ctx, "leave", v.member.Pos, recent && v.scope.MembershipAt(v.since) == events.MembershipJoin && !v.FullState)
+}
+
+// tell writes the section of a room whose history the user sees: what is new up to
+// a position if they have been told of the room before, or else everything.
+func (v *visit) tell(ctx context.Context, part string, until store.Pos, before bool) error {
+	t, err := v.timeline(ctx, until, before)
+	if err != nil {
+		return err
+	}
+	whole := !before || v.FullState
+	state, err := v.state(ctx, t, until, whole)
+	if err != nil {
+		return err
+	}
+	data := v.data.rooms[v.room.ID]
+	summary := part == "join" && (whole || v.summaryChanged(until))
+	if len(t.events) == 0 && len(state) == 0 && !t.limited && !whole && !summary && data == nil {
+		return nil
+	}
+	w := &v.out
+	w.open('{')
+	w.key("timeline")
+	w.open('{')
+	w.key("events")
+	w.open('[')
+	for _, e := range t.events {
+		v.event(e)
+	}
+	w.close(']')
+	w.key("limited")
+	w.bool(t.limited)
+	w.key("prev_batch")
+	w.string(reader.Token(t.start))
+	w.close('}')
+	if v.StateAfter != "" {
+		w.openEvents(v.StateAfter) // SYNC-23
+	} else {
+		w.openEvents("state") // SYNC-24
+	}
+	for _, e := range state {
+		v.event(e)
+	}
+	w.closeEvents()
+	if summary {
+		v.summary()
+	}
+	if data != nil {
+		writeAccountData(w, data)
+	}
+	w.close('}')
+	v.add(part, v.room.ID, w.buf)
+	return nil
+}
+
+// tellOnly writes a "leave" section with one event and nothing else.
+func (v *visit) tellOnly(e *live.Event) {
+	w := &v.out
+	w.open('{')
+	w.key("timeline")
+	w.open('{')
+	w.key("events")
+	w.open('[')
+	v.event(e)
+	w.close(']')
+	w.key("limited")
+	w.bool(false)
+	w.key("prev_batch")
+	w.string(reader.Token(e.Pos - 1))
+	w.close('}')
+	if v.StateAfter != "" {
+		w.openEvents(v.StateAfter)
+	} else {
+		w.openEvents("state")
+	}
+	w.closeEvents()
+	w.close('}')
+	v.add("leave", v.room.ID, w.buf)
+}
+
+func (v *visit) event(e *live.Event) {
+	v.out.separate()
+	v.out.buf = v.form.Append(v.out.buf, v.scope, e)
+}
+
+func writeAccountData(w *writer, list [][]byte) {
+	w.openEvents("account_data")
+	for _, e := range list {
+		w.raw(e)
+	}
+	w.closeEvents()
+}

@@ -1,0 +1,64 @@
+package sync
+
+import (
+	"context"
+	"slices"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/live"
+	"github.com/ca4c8834/homeserver/store"
+)
+
+// state reads the state that goes with a timeline: all of it, or what has changed
+// since the client's token; as it was before the timeline or, with StateAfter, at
+// its end (SYNC-19 to SYNC-24).
+func (v *visit) state(ctx context.Context, t timeline, until store.Pos, whole bool) ([]*live.Event, error) {
+	at := min(t.start, v.end)
+	if v.StateAfter != "" {
+		at = min(until, v.end)
+	}
+	filter := &v.Filter.Room.State
+	lazy := filter.LazyLoadMembers
+	var list []*live.Event
+	var err error
+	switch {
+	case whole:
+		list, err = v.Reader.StateAt(ctx, v.room, at, !lazy)
+	case t.limited, v.StateAfter != "":
+		list, err = v.Reader.StateChanges(ctx, v.room, v.since, at) // SYNC-31: members too
+	}
+	if err != nil {
+		return nil, err
+	}
+	if lazy {
+		if list, err = v.addMembers(ctx, list, t, at, whole); err != nil {
+			return nil, err
+		}
+	}
+	return slices.DeleteFunc(list, func(e *live.Event) bool { return !filter.Match(e.Event) }), nil
+}
+
+// addMembers adds to a state without members those that lazy loading wants: the
+// senders of the timeline, and with the whole state the user and the heroes
+// (SYNC-29, SYNC-30, SYNC-36).
+func (v *visit) addMembers(ctx context.Context, list []*live.Event, t timeline, at store.Pos, whole bool) ([]*live.Event, error) {
+	var users []events.UserID
+	want := func(u events.UserID) {
+		if !slices.Contains(users, u) && !slices.ContainsFunc(list, func(e *live.Event) bool {
+			return e.Type == events.TypeMember && *e.StateKey == string(u)
+		}) {
+			users = append(users, u)
+		}
+	}
+	for _, e := range t.events {
+		want(e.Sender)
+	}
+	if whole {
+		want(v.User)
+		for _, hero := range v.heroes() {
+			want(events.UserID(*hero.StateKey))
+		}
+	}
+	members, err := v.Reader.MembersAt(ctx, v.room, at, users)
+	return append(list, members...), err
+}

@@ -1,0 +1,112 @@
+package sync
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/live"
+	"github.com/ca4c8834/homeserver/internal/reader"
+	"github.com/ca4c8834/homeserver/store"
+)
+
+const (
+	// maxTimeout bounds how long a request waits (SYNC-5).
+	maxTimeout = 5 * time.Minute
+	// defaultTimeline is how many events a timeline has if the filter does not
+	// say, maxTimeline at most (FILT-16).
+	defaultTimeline = 10
+	maxTimeline     = 1000
+)
+
+// PushRules knows the push rules of users, which clients read as account data.
+type PushRules interface {
+	// Ruleset returns the content of a user's m.push_rules.
+	Ruleset(ctx context.Context, user events.UserID) (json.RawMessage, error)
+	// ChangedAt is the position at which the rules last changed; 0 if never.
+	ChangedAt(v store.View, user events.UserID) (store.Pos, error)
+}
+
+// Config is what the service needs. Fields that are not marked as required may be
+// left out.
+type Config struct {
+	Memory *live.Memory   // required
+	Reader *reader.Reader // required
+	// Stopping ends when the server is asked to stop; requests that wait are then
+	// answered. Required.
+	Stopping context.Context
+
+	PushRules PushRules
+}
+
+// Service answers /sync. Its methods are safe for concurrent use.
+type Service struct{ Config }
+
+// New makes the service. It starts nothing that would have to be stopped.
+func New(cfg Config) *Service { return &Service{cfg} }
+
+// Request is a request for what is new.
+type Request struct {
+	User   events.UserID
+	Device string
+	// Since is the token of the answer before, "" in a first sync.
+	Since  string
+	Filter *events.Filter // nil: none
+	// FullState asks for all state of all rooms (SYNC-4).
+	FullState bool
+	// Timeout is how long to wait if there is nothing new.
+	Timeout time.Duration
+	// StateAfter is the name under which the state at the end of the timeline is
+	// wanted instead of that at its start; "" for the start (SYNC-23).
+	StateAfter string
+}
+
+// Sync answers a request with a JSON object. It returns as soon as there is
+// something new for the user, at once in a first sync and with FullState. Errors:
+// M_INVALID_PARAM for a token that is not one (SYNC-7), the context's error.
+func (s *Service) Sync(ctx context.Context, r Request) (json.RawMessage, error) {
+	since := store.Pos(0)
+	if r.Since != "" {
+		var err error
+		if since, err = reader.Position("since", r.Since, s.Memory.Position()); err != nil {
+			return nil, err
+		}
+	}
+	if r.Filter == nil {
+		r.Filter = &events.Filter{}
+	}
+	u, err := s.Memory.Connect(ctx, r.User)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Memory.Disconnect(u)
+
+	timeout := min(r.Timeout, maxTimeout)
+	first := r.Since == ""
+	var timer *time.Timer
+	for {
+		a := s.answer(r, u, since, first)
+		if err := a.make(ctx); err != nil {
+			return nil, err
+		}
+		if !a.empty || first || r.FullState || timeout <= 0 {
+			return a.out.buf, nil
+		}
+		if timer == nil {
+			timer = time.NewTimer(timeout)
+			defer timer.Stop()
+		}
+		since = a.until // nothing of it concerns the client
+		a = nil         // a waiting request keeps no buffer
+		select {
+		case <-u.After(since):
+		case <-timer.C:
+			timeout = 0
+		case <-s.Stopping.Done():
+			timeout = 0
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}

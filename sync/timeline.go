@@ -1,0 +1,46 @@
+package sync
+
+import (
+	"context"
+	"slices"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/live"
+	"github.com/ca4c8834/homeserver/store"
+)
+
+// timeline is a stretch of a room's history, oldest event first.
+type timeline struct {
+	events  []*live.Event
+	limited bool
+	// start is the position before the first event, which is also prev_batch
+	// (SYNC-18).
+	start store.Pos
+}
+
+// timeline reads the newest events up to a position: those after since if the
+// client knows the room, or else as many as the filter allows (SYNC-16, SYNC-17,
+// SYNC-25).
+func (v *visit) timeline(ctx context.Context, until store.Pos, before bool) (timeline, error) {
+	filter := &v.Filter.Room.Timeline
+	limit := defaultTimeline
+	if filter.Limit != nil {
+		limit = min(*filter.Limit, maxTimeline)
+	}
+	after := store.Pos(0)
+	if before || v.FullState {
+		after = v.since
+	}
+	page, err := v.Reader.Back(ctx, v.scope, until, after, limit, func(e *events.Event) bool {
+		return filter.Match(e) && (e.IsState() || !v.settings.ignored[e.Sender]) // SYNC-58
+	})
+	if err != nil {
+		return timeline{}, err
+	}
+	slices.Reverse(page.Events)
+	t := timeline{events: page.Events, limited: page.More || !before && !v.first && !v.FullState, start: page.Next}
+	if len(t.events) > 0 {
+		t.start = t.events[0].Pos - 1
+	}
+	return t, nil
+}
