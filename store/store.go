@@ -119,6 +119,7 @@ type View interface {
 	Devices
 	Tokens
 	Tickets
+	Registrations
 	Filters
 	AccountData
 	Media
@@ -167,6 +168,7 @@ type Tx interface {
 	DeviceWriter
 	TokenWriter
 	TicketWriter
+	RegistrationWriter
 	FilterWriter
 	AccountDataWriter
 	MediaWriter

@@ -1,9 +1,26 @@
 package store
 
-import "github.com/ca4c8834/homeserver/events"
+import (
+	"encoding/hex"
+
+	"github.com/ca4c8834/homeserver/events"
+)
 
 // TokenHash is the SHA-256 of a token. Tokens themselves are never stored.
 type TokenHash [32]byte
+
+// String returns the hash in hexadecimal.
+func (h TokenHash) String() string { return hex.EncodeToString(h[:]) }
+
+// ParseTokenHash reads what String has written. ErrNotFound if no hash is
+// written like this.
+func ParseTokenHash(text string) (h TokenHash, err error) {
+	b, err := hex.DecodeString(text)
+	if err != nil || len(b) != len(h) {
+		return h, ErrNotFound
+	}
+	return TokenHash(b), nil
+}
 
 // Token is an access token.
 type Token struct {

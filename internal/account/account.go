@@ -104,8 +104,15 @@ type Config struct {
 	Limiter Limiter
 	// Registration says who may register; nobody by default.
 	Registration Registration
-	// RegistrationTokens are accepted with RegistrationByToken (UIA-24).
+	// RegistrationTokens are accepted with RegistrationByToken (UIA-24), any
+	// number of times, beside those that are created with the service.
 	RegistrationTokens []string
+	// Guests lets people in without an account of their own (REG-13).
+	Guests bool
+	// Policies have to be agreed to at registration (UIA-25).
+	Policies []uia.Policy
+	// Captcha has to be solved at registration (UIA-20); nil: there is none.
+	Captcha *uia.Captcha
 	// TokenLifetime is how long an access token is valid that its client can
 	// renew (REFR-3); zero: DefaultTokenLifetime.
 	TokenLifetime time.Duration
@@ -151,7 +158,13 @@ func New(cfg Config) *Service {
 		s.Provider = &storedPasswords{store: cfg.Store, hasher: s.hasher, log: cfg.Logger}
 	}
 	s.passwords = slowProvider{s.Provider, cfg.Limiter}
-	stages := []uia.Stage{uia.Dummy(), uia.Password(s.passwords, s.identifyIn), registrationToken(cfg.RegistrationTokens)}
+	stages := []uia.Stage{uia.Dummy(), uia.Password(s.passwords, s.identifyIn), registrationToken{s}}
+	if len(cfg.Policies) > 0 {
+		stages = append(stages, uia.Terms(cfg.Policies...))
+	}
+	if cfg.Captcha != nil {
+		stages = append(stages, cfg.Captcha.Stage())
+	}
 	s.engine = uia.New(cfg.Now, append(stages, cfg.Stages...)...)
 	return s
 }

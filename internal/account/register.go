@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 
-	"github.com/tidwall/gjson"
-
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
 	"github.com/ca4c8834/homeserver/store"
@@ -30,24 +28,19 @@ type NewAccount struct {
 	Auth     json.RawMessage // of interactive authentication
 	// InhibitLogin asks for the account only, without a session (REG-8).
 	InhibitLogin bool
-	Client       Client
+	// GuestToken is the access token of a guest, who is to become this user and
+	// has its username (REG-14).
+	GuestToken string
+	Client     Client
 }
 
 // Register creates an account and, unless inhibited, signs it in (REG-1 to
 // REG-12). Repeating a request that has succeeded, with the session of its
 // interactive authentication, gives the same answer again (REG-10).
 func (s *Service) Register(ctx context.Context, in NewAccount) (Session, error) {
-	op := uia.Operation{Name: uia.OpRegister}
-	switch s.Registration {
-	case RegistrationOpen:
-		op.Flows = []uia.Flow{{uia.TypeDummy}}
-	case RegistrationByToken:
-		op.Flows = []uia.Flow{{uia.TypeRegistrationToken}}
-	default:
+	op := uia.Operation{Name: uia.OpRegister, Flows: s.registrationFlows()}
+	if len(op.Flows) == 0 {
 		return Session{}, mxerr.Forbidden("registration is closed") // REG-6
-	}
-	if s.Flows != nil {
-		op.Flows = s.Flows(op.Name, "", op.Flows)
 	}
 	var user events.UserID // empty: made up
 	if in.Username != nil {
@@ -57,7 +50,10 @@ func (s *Service) Register(ctx context.Context, in NewAccount) (Session, error) 
 		}
 		op.Allowed = func(ctx context.Context) error { return s.free(ctx, user) } // REG-5
 	}
-	session, err := uia.Do(ctx, s.engine, op, in.Auth, func(ctx context.Context, _ uia.Proof) (Session, error) {
+	if in.GuestToken != "" {
+		op.Allowed = func(ctx context.Context) error { return s.mayUpgrade(ctx, user, in.GuestToken) }
+	}
+	session, err := uia.Do(ctx, s.engine, op, in.Auth, func(ctx context.Context, proof uia.Proof) (Session, error) {
 		if in.Password == "" {
 			return Session{}, mxerr.MissingParam("password") // REG-9
 		}
@@ -68,12 +64,38 @@ func (s *Service) Register(ctx context.Context, in NewAccount) (Session, error) 
 		if id == "" {
 			id = events.UserID("@" + randomLetters('a', 12) + ":" + string(s.Server))
 		}
-		return s.create(ctx, id, in)
+		return s.create(ctx, id, in, proof)
 	})
 	if err == nil && user != "" && session.User != user {
 		return Session{}, mxerr.Forbidden("this authentication session has registered another user")
 	}
 	return session, err
+}
+
+// registrationFlows are what people have to pass to register; none where they
+// cannot.
+func (s *Service) registrationFlows() []uia.Flow {
+	if s.Registration == RegistrationClosed {
+		return nil
+	}
+	var flow uia.Flow
+	if s.Registration == RegistrationByToken {
+		flow = append(flow, uia.TypeRegistrationToken)
+	}
+	if s.Captcha != nil {
+		flow = append(flow, uia.TypeReCaptcha)
+	}
+	if len(s.Policies) > 0 {
+		flow = append(flow, uia.TypeTerms)
+	}
+	if len(flow) == 0 {
+		flow = append(flow, uia.TypeDummy)
+	}
+	flows := []uia.Flow{flow}
+	if s.Flows != nil {
+		flows = s.Flows(uia.OpRegister, "", flows)
+	}
+	return flows
 }
 
 // CreateUser creates an account for the host, whatever the policy of
@@ -84,7 +106,7 @@ func (s *Service) CreateUser(ctx context.Context, username, password string) (ev
 	if err != nil {
 		return "", err
 	}
-	session, err := s.create(ctx, user, NewAccount{Password: password, InhibitLogin: true})
+	session, err := s.create(ctx, user, NewAccount{Password: password, InhibitLogin: true}, uia.Proof{})
 	return session.User, err
 }
 
@@ -124,8 +146,9 @@ func freeIn(v store.View, user events.UserID) error {
 	return err
 }
 
-// create stores a new account, and its first session unless that is inhibited.
-func (s *Service) create(ctx context.Context, user events.UserID, in NewAccount) (Session, error) {
+// create stores a new account with what its owner has proved, and its first
+// session unless that is inhibited.
+func (s *Service) create(ctx context.Context, user events.UserID, in NewAccount, proof uia.Proof) (Session, error) {
 	login, err := s.newLogin(in.Client)
 	if err != nil {
 		return Session{}, err
@@ -137,10 +160,15 @@ func (s *Service) create(ctx context.Context, user events.UserID, in NewAccount)
 		}
 	}
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
-		if err := freeIn(tx, user); err != nil { // REG-5
-			return err
+		if in.GuestToken != "" {
+			err = s.upgrade(tx, account)
+		} else if err = freeIn(tx, user); err == nil { // REG-5
+			err = s.createUser(tx, account)
 		}
-		if err := s.createUser(tx, account); err != nil || in.InhibitLogin {
+		if err == nil {
+			err = s.keepProof(tx, user, proof)
+		}
+		if err != nil || in.InhibitLogin {
 			return err
 		}
 		return login.store(tx, user)
@@ -154,6 +182,24 @@ func (s *Service) create(ctx context.Context, user events.UserID, in NewAccount)
 	return login.session, nil
 }
 
+// keepProof records what a new user has shown: it counts the use of the
+// registration token and keeps which policies were agreed to (UIA-25).
+func (s *Service) keepProof(tx store.Tx, user events.UserID, proof uia.Proof) error {
+	if hash, ok := proof.Details[uia.TypeRegistrationToken].(store.TokenHash); ok {
+		if err := s.spend(tx, hash); err != nil {
+			return err
+		}
+	}
+	policies, _ := proof.Details[uia.TypeTerms].([]uia.Policy)
+	for _, p := range policies {
+		err := tx.PutConsent(store.Consent{User: user, Policy: p.ID, Version: p.Version, TS: s.nowMillis()})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // createUser adds an account, whose display name is its localpart at first
 // (REG-12).
 func (s *Service) createUser(tx store.Tx, account store.User) error {
@@ -164,28 +210,4 @@ func (s *Service) createUser(tx store.Tx, account store.User) error {
 	return tx.PutProfileField(account.ID, store.ProfileField{
 		Name: fieldDisplayName, Value: events.AppendString(nil, account.ID.Localpart()),
 	})
-}
-
-// registrationToken is the m.login.registration_token stage (UIA-24).
-type registrationToken []string
-
-var _ uia.Stage = registrationToken(nil)
-
-// Type implements uia.Stage.
-func (registrationToken) Type() string { return uia.TypeRegistrationToken }
-
-// Check implements uia.Stage.
-func (tokens registrationToken) Check(_ context.Context, a uia.Attempt) (uia.Passed, error) {
-	given := gjson.GetBytes(a.Auth, "token")
-	if given.Type != gjson.String {
-		return uia.Passed{}, mxerr.MissingParam("auth.token")
-	}
-	known := false
-	for _, token := range tokens {
-		known = sameSecret(token, given.Str) || known
-	}
-	if !known {
-		return uia.Passed{}, mxerr.Unauthorized("the registration token is not valid")
-	}
-	return uia.Passed{}, nil
 }

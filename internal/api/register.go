@@ -13,6 +13,7 @@ import (
 func (a *API) register() []route {
 	return []route{
 		post("/register", open, a.postRegister).limit(ratelimit.Register),
+		get("/register/m.login.registration_token/validity", open, a.getTokenValidity).at("v1").limit(ratelimit.Probe),
 		get("/register/available", open, a.getRegisterAvailable).limit(ratelimit.Register),
 	}
 }
@@ -26,18 +27,21 @@ type registerIn struct {
 	DeviceName   string          `json:"initial_device_display_name"`
 	InhibitLogin bool            `json:"inhibit_login"`
 	Refresh      bool            `json:"refresh_token"`
+	GuestToken   string          `json:"guest_access_token"`
 }
 
 func (a *API) postRegister(ctx context.Context, c *caller, in registerIn) (sessionOut, error) {
-	if in.Kind != nil && *in.Kind != "user" { // REG-1, REG-6
-		if *in.Kind == "guest" {
-			return sessionOut{}, mxerr.Forbidden("guest access is not offered")
-		}
+	switch {
+	case in.Kind != nil && *in.Kind == "guest": // REG-13
+		session, err := a.Accounts.RegisterGuest(ctx, clientOf(c, "", in.DeviceName, false))
+		return newSessionOut(session), err
+	case in.Kind != nil && *in.Kind != "user": // REG-1
 		return sessionOut{}, mxerr.InvalidParam("kind", "is neither user nor guest")
 	}
 	session, err := a.Accounts.Register(ctx, account.NewAccount{
 		Username: in.Username, Password: in.Password, Auth: in.Auth, InhibitLogin: in.InhibitLogin,
-		Client: clientOf(c, in.Device, in.DeviceName, in.Refresh),
+		GuestToken: in.GuestToken,
+		Client:     clientOf(c, in.Device, in.DeviceName, in.Refresh),
 	})
 	return newSessionOut(session), err
 }
@@ -52,4 +56,17 @@ type availableOut struct {
 
 func (a *API) getRegisterAvailable(ctx context.Context, _ *caller, in registerAvailableIn) (availableOut, error) {
 	return availableOut{true}, a.Accounts.Available(ctx, in.Username)
+}
+
+type tokenValidityIn struct {
+	Token string `query:"token" required:"true"`
+}
+
+type tokenValidityOut struct {
+	Valid bool `json:"valid"`
+}
+
+func (a *API) getTokenValidity(ctx context.Context, _ *caller, in tokenValidityIn) (tokenValidityOut, error) {
+	valid, err := a.Accounts.ValidRegistrationToken(ctx, in.Token)
+	return tokenValidityOut{valid}, err
 }

@@ -168,6 +168,18 @@ func (v faultView) Ticket(hash store.TokenHash) (store.Ticket, error) {
 	return get(v.c, func() (store.Ticket, error) { return v.View.Ticket(hash) })
 }
 
+func (v faultView) RegistrationToken(hash store.TokenHash) (store.RegistrationToken, error) {
+	return get(v.c, func() (store.RegistrationToken, error) { return v.View.RegistrationToken(hash) })
+}
+
+func (v faultView) RegistrationTokens() ([]store.RegistrationToken, error) {
+	return get(v.c, v.View.RegistrationTokens)
+}
+
+func (v faultView) Consents(user events.UserID) ([]store.Consent, error) {
+	return get(v.c, func() ([]store.Consent, error) { return v.View.Consents(user) })
+}
+
 func (v faultView) Filter(user events.UserID, id string) ([]byte, error) {
 	return get(v.c, func() ([]byte, error) { return v.View.Filter(user, id) })
 }

@@ -16,6 +16,7 @@ type writes interface {
 	store.DeviceWriter
 	store.TokenWriter
 	store.TicketWriter
+	store.RegistrationWriter
 	store.FilterWriter
 	store.AccountDataWriter
 	store.MediaWriter
@@ -97,6 +98,18 @@ func (t faultTx) DeleteTicket(hash store.TokenHash) error {
 
 func (t faultTx) DeleteTickets(user events.UserID) error {
 	return t.c.do(func() error { return t.writes.DeleteTickets(user) })
+}
+
+func (t faultTx) PutRegistrationToken(k store.RegistrationToken) error {
+	return t.c.do(func() error { return t.writes.PutRegistrationToken(k) })
+}
+
+func (t faultTx) DeleteRegistrationToken(hash store.TokenHash) error {
+	return t.c.do(func() error { return t.writes.DeleteRegistrationToken(hash) })
+}
+
+func (t faultTx) PutConsent(c store.Consent) error {
+	return t.c.do(func() error { return t.writes.PutConsent(c) })
 }
 
 func (t faultTx) PutFilter(user events.UserID, definition []byte) (string, error) {

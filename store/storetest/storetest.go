@@ -55,6 +55,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"devices", devices()},
 		{"tokens", tokens()},
 		{"tickets", tickets()},
+		{"registration", registrations()},
 		{"filters", filters()},
 		{"accountdata", accountData()},
 		{"media", mediaRules()},
