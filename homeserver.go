@@ -11,6 +11,7 @@ import (
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/account"
 	"github.com/ca4c8834/homeserver/internal/api"
+	"github.com/ca4c8834/homeserver/internal/devicelist"
 	"github.com/ca4c8834/homeserver/internal/live"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
 	"github.com/ca4c8834/homeserver/internal/reader"
@@ -74,11 +75,12 @@ func build(cfg *config, signer *events.Signer) *Server {
 	rooms := room.New(room.Config{
 		Memory: memory, Reader: read, Server: cfg.name, Now: cfg.now, DefaultVersion: version,
 	})
+	lists := devicelist.New(memory)
 	s.accounts = account.New(account.Config{
 		Store: cfg.store, Server: cfg.name, Now: cfg.now, Logger: cfg.logger,
 		Provider: cfg.provider, Registration: account.Registration(cfg.registration),
 		RegistrationTokens: cfg.registrationTokens, Cost: cfg.cost, Limiter: limiter,
-		Waker: memory,
+		Waker: memory, DeviceLists: lists,
 	})
 	s.api = api.New(api.Config{
 		Authenticator: api.Accounts{Service: s.accounts},

@@ -4,9 +4,10 @@ import "github.com/ca4c8834/homeserver/events"
 
 // CrossSigningKey is one of the keys that belong to a user and not to a device.
 type CrossSigningKey struct {
-	User  events.UserID
-	Usage string // "master", "self_signing" or "user_signing"
-	JSON  []byte
+	User   events.UserID
+	Usage  string // "master", "self_signing" or "user_signing"
+	Public string // the key itself, as it stands in JSON
+	JSON   []byte
 }
 
 // UserSignature is a signature on a key of another user.

@@ -56,6 +56,13 @@ type Waker interface {
 	UserChanged(user events.UserID, pos store.Pos)
 }
 
+// DeviceLists tells others about the devices of users (DL-4).
+type DeviceLists interface {
+	// Changed is called inside the transaction in which a device of a user is
+	// added, renamed or removed.
+	Changed(tx store.Tx, user events.UserID) error
+}
+
 // Limiter is a budget for requests, such as *ratelimit.Limiter: Allow takes one
 // of the class from the key's budget and returns 0, or says how long to wait.
 // It is safe for concurrent use.
@@ -125,9 +132,10 @@ type Config struct {
 	// Logger gets what happens beside a request; nil discards it.
 	Logger *slog.Logger
 
-	Rooms     Rooms
-	Waker     Waker
-	PushRules PushRules
+	Rooms       Rooms
+	Waker       Waker
+	DeviceLists DeviceLists
+	PushRules   PushRules
 }
 
 // Service is the service for accounts.

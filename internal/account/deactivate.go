@@ -36,8 +36,8 @@ func (s *Service) Deactivate(ctx context.Context, in Deactivation) error {
 }
 
 // DeactivateUser ends an account for the host: it leaves all rooms and loses
-// its password, sessions, devices and profile, and with erase its account data;
-// nobody can register its user ID again (DEACT-3, DEACT-4, REG-11).
+// its password, sessions, devices, keys, key backups and profile, and with erase
+// its account data; nobody can register its user ID again (DEACT-3, DEACT-4, REG-11).
 // M_NOT_FOUND for users who do not exist or are deactivated already.
 func (s *Service) DeactivateUser(ctx context.Context, user events.UserID, erase bool) error {
 	ctx = context.WithoutCancel(ctx) // whoever asked for it may go, it is to be finished
@@ -59,6 +59,12 @@ func (s *Service) DeactivateUser(ctx context.Context, user events.UserID, erase 
 			return err
 		}
 		if err := s.removeDevices(tx, user, ""); err != nil {
+			return err
+		}
+		if err := tx.DeleteCrossSigning(user); err != nil { // DEV-23, and the next
+			return err
+		}
+		if err := tx.DeleteBackups(user); err != nil {
 			return err
 		}
 		if err := tx.DeleteTickets(user); err != nil {

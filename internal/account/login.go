@@ -115,11 +115,7 @@ func usable(account store.User) error {
 // without one, of which nothing is left to remove.
 func (s *Service) Logout(ctx context.Context, user events.UserID, device string) error {
 	return s.Store.Update(ctx, func(tx store.Tx) error {
-		tx.OnCommit(func() { s.sessions.drop(user) })
-		if err := tx.DeleteDevice(user, device); !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-		return nil
+		return s.dropDevices(tx, user, device)
 	})
 }
 
@@ -131,12 +127,15 @@ func (s *Service) LogoutAll(ctx context.Context, user events.UserID) error {
 // removeDevices removes all devices of a user but the one to keep, and ends
 // their sessions.
 func (s *Service) removeDevices(tx store.Tx, user events.UserID, keep string) error {
-	tx.OnCommit(func() { s.sessions.drop(user) })
 	devices, err := tx.Devices(user)
+	if err != nil {
+		return err
+	}
+	var ids []string
 	for _, d := range devices {
-		if err == nil && d.ID != keep {
-			err = tx.DeleteDevice(user, d.ID)
+		if d.ID != keep {
+			ids = append(ids, d.ID)
 		}
 	}
-	return err
+	return s.dropDevices(tx, user, ids...)
 }

@@ -60,6 +60,9 @@ func (l *login) store(tx store.Tx, user events.UserID) error {
 	device, err := tx.Device(user, l.client.Device)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
+		if err := freeDevice(tx, user, l.client.Device); err != nil {
+			return err
+		}
 		device = store.Device{
 			User: user, ID: l.client.Device, DisplayName: l.client.DeviceName, CreatedTS: now,
 		}
@@ -76,6 +79,9 @@ func (l *login) store(tx store.Tx, user events.UserID) error {
 	}
 	device.LastSeenTS, device.LastSeenIP, device.UserAgent = now, l.client.Address, l.client.UserAgent
 	if err := tx.PutDevice(device); err != nil {
+		return err
+	}
+	if err := l.service.devicesChanged(tx, user); err != nil {
 		return err
 	}
 	l.session, err = l.service.issue(tx, device, 0, l.client.Refresh)

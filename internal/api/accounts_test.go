@@ -15,6 +15,7 @@ import (
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/account"
+	"github.com/ca4c8834/homeserver/internal/devicelist"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/store/sqlite"
@@ -26,6 +27,7 @@ type server struct {
 	store store.Store
 	now   time.Time
 	wakes []wake          // in the order of the calls
+	lists []wake          // likewise: changes of devices
 	rooms []changedField  // likewise
 	left  []events.UserID // likewise
 
@@ -45,6 +47,11 @@ type changedField struct {
 // UserChanged implements account.Waker.
 func (s *server) UserChanged(user events.UserID, pos store.Pos) {
 	s.wakes = append(s.wakes, wake{user, pos})
+}
+
+// DevicesChanged implements devicelist.Waker.
+func (s *server) DevicesChanged(user events.UserID, _ []store.RoomNum, pos store.Pos) {
+	s.lists = append(s.lists, wake{user, pos})
 }
 
 // ProfileChanged implements account.Rooms.
@@ -78,7 +85,7 @@ func newServer(t *testing.T, change func(*account.Config)) *server {
 	cfg := account.Config{
 		Store: st, Server: "example.org", Now: clock,
 		Registration: account.RegistrationOpen, Cost: account.InsecureCost(),
-		Rooms: s, Waker: s,
+		Rooms: s, Waker: s, DeviceLists: devicelist.New(s),
 	}
 	if change != nil {
 		change(&cfg)

@@ -2,8 +2,11 @@ package api
 
 import (
 	"context"
+	"encoding/json"
+	"net/http"
 
 	"github.com/ca4c8834/homeserver/internal/account"
+	"github.com/ca4c8834/homeserver/internal/ratelimit"
 )
 
 // device serves what a user's sessions are called and when they were last used.
@@ -11,7 +14,9 @@ func (a *API) device() []route {
 	return []route{
 		get("/devices", byUser, a.getDevices).guests(),
 		get("/devices/{deviceId}", byUser, a.getDevice).guests(),
-		put("/devices/{deviceId}", byUser, a.putDevice).guests(),
+		put("/devices/{deviceId}", byUser, a.putDevice).guests().limit(ratelimit.Account),
+		delete_("/devices/{deviceId}", byUser, a.deleteDevice),
+		post("/delete_devices", byUser, a.deleteDevices).body(64 << 10),
 	}
 }
 
@@ -22,6 +27,16 @@ type deviceIn struct {
 type putDeviceIn struct {
 	ID          string  `path:"deviceId"`
 	DisplayName *string `json:"display_name"`
+}
+
+type deleteDeviceIn struct {
+	ID   string          `path:"deviceId"`
+	Auth json.RawMessage `json:"auth"`
+}
+
+type deleteDevicesIn struct {
+	IDs  []string        `json:"devices" required:"true"`
+	Auth json.RawMessage `json:"auth"`
 }
 
 type deviceOut struct {
@@ -53,6 +68,28 @@ func (a *API) getDevice(ctx context.Context, c *caller, in deviceIn) (deviceOut,
 	return newDeviceOut(d), err
 }
 
-func (a *API) putDevice(ctx context.Context, c *caller, in putDeviceIn) (empty, error) {
-	return empty{}, a.Accounts.RenameDevice(ctx, c.User, in.ID, in.DisplayName)
+// putDeviceOut is {}, with 201 if the device was made (DEV-5).
+type putDeviceOut struct{ created bool }
+
+func (o putDeviceOut) statusCode() int {
+	if o.created {
+		return http.StatusCreated
+	}
+	return http.StatusOK
+}
+
+func (a *API) putDevice(ctx context.Context, c *caller, in putDeviceIn) (out putDeviceOut, err error) {
+	out.created, err = a.Accounts.PutDevice(ctx, c.User, in.ID, in.DisplayName, c.Service != "")
+	return out, err
+}
+
+func (a *API) deleteDevice(ctx context.Context, c *caller, in deleteDeviceIn) (empty, error) {
+	return a.deleteDevices(ctx, c, deleteDevicesIn{[]string{in.ID}, in.Auth})
+}
+
+func (a *API) deleteDevices(ctx context.Context, c *caller, in deleteDevicesIn) (empty, error) {
+	if c.Service != "" {
+		return empty{}, a.Accounts.RemoveDevices(ctx, c.User, in.IDs) // DEV-13
+	}
+	return empty{}, a.Accounts.DeleteDevices(ctx, c.User, in.IDs, in.Auth)
 }

@@ -216,6 +216,17 @@ func (m *Memory) UserChanged(user events.UserID, pos store.Pos) {
 	m.users.announce()
 }
 
+// DevicesChanged announces a change of a user's devices to the user and to the
+// members of rooms. It must be called while the store commits, from OnCommit.
+func (m *Memory) DevicesChanged(user events.UserID, rooms []store.RoomNum, pos store.Pos) {
+	for _, num := range rooms {
+		for _, u := range m.users.byRoom[num] {
+			m.users.note(u, pos)
+		}
+	}
+	m.UserChanged(user, pos)
+}
+
 // discard takes back changes that were rolled back, the newest first, as the
 // store does with the transactions they belong to.
 func (m *Memory) discard(changes []change) {

@@ -8,8 +8,8 @@ import (
 // CrossSigningKeys implements store.CrossSigning.
 func (v *view) CrossSigningKeys(users []events.UserID) ([]store.CrossSigningKey, error) {
 	return eachUser(v, users, func(r row) store.CrossSigningKey {
-		return store.CrossSigningKey{User: events.UserID(r.text(0)), Usage: r.text(1), JSON: r.blob(2)}
-	}, `SELECT user_id, usage, json FROM hs_cross_signing_keys WHERE user_id IN `+inChunk+` ORDER BY user_id, usage`)
+		return store.CrossSigningKey{User: events.UserID(r.text(0)), Usage: r.text(1), Public: r.text(2), JSON: r.blob(3)}
+	}, `SELECT user_id, usage, public, json FROM hs_cross_signing_keys WHERE user_id IN `+inChunk+` ORDER BY user_id, usage`)
 }
 
 // UserSignatures implements store.CrossSigning.
@@ -24,8 +24,9 @@ func (v *view) UserSignatures(signer events.UserID, users []events.UserID) ([]st
 
 // PutCrossSigningKey implements store.CrossSigningWriter.
 func (t *tx) PutCrossSigningKey(k store.CrossSigningKey) error {
-	_, err := t.exec(`INSERT INTO hs_cross_signing_keys (user_id, usage, json) VALUES (?, ?, ?)
-		ON CONFLICT (user_id, usage) DO UPDATE SET json = excluded.json`, string(k.User), k.Usage, bytes(k.JSON))
+	_, err := t.exec(`INSERT INTO hs_cross_signing_keys (user_id, usage, public, json) VALUES (?, ?, ?, ?)
+		ON CONFLICT (user_id, usage) DO UPDATE SET public = excluded.public, json = excluded.json`,
+		string(k.User), k.Usage, k.Public, bytes(k.JSON))
 	return err
 }
 

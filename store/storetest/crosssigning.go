@@ -7,7 +7,7 @@ import (
 
 func crossSigning() []rule {
 	key := func(user events.UserID, usage, json string) store.CrossSigningKey {
-		return store.CrossSigningKey{User: user, Usage: usage, JSON: []byte(json)}
+		return store.CrossSigningKey{User: user, Usage: usage, Public: json + "public", JSON: []byte(json)}
 	}
 	keys := func(f *fixture, users ...events.UserID) (got []store.CrossSigningKey) {
 		f.Helper()

@@ -37,6 +37,7 @@ CREATE TABLE hs_key_pools (
 CREATE TABLE hs_cross_signing_keys (
     user_id TEXT NOT NULL,
     usage   TEXT NOT NULL,
+    public  TEXT NOT NULL,
     json    BLOB NOT NULL,
     PRIMARY KEY (user_id, usage)
 ) STRICT, WITHOUT ROWID;
