@@ -100,6 +100,7 @@ func (a *API) routes() []route {
 		a.redact(),
 		a.state(),
 		a.sync(),
+		a.alias(),
 	)
 }
 

@@ -57,6 +57,11 @@ func (s *Service) SetState(ctx context.Context, a Actor, c StateChange) (id even
 		if err != nil {
 			return err
 		}
+		if c.Type == typeCanonicalAlias && c.Key == "" {
+			if err := checkCanonicalAlias(tx, d, p.content); err != nil {
+				return err
+			}
+		}
 		e, err := s.setState(tx, d, a, p)
 		if err != nil {
 			return err
