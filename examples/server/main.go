@@ -1,0 +1,124 @@
+// Command server is a homeserver to run by itself, with the settings that most
+// need as flags. It stops gently on SIGINT and SIGTERM, and its exit status is 0
+// if all went well, 1 if it did not and 2 if it does not understand its flags.
+//
+//	go run ./examples/server -name example.org -data /var/lib/homeserver -public-url https://matrix.example.org
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/ca4c8834/homeserver"
+	"github.com/ca4c8834/homeserver/store/sqlite"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-ctx.Done()
+		stop() // a second signal ends the program at once
+	}()
+	os.Exit(run(ctx, os.Args[1:], os.Stderr))
+}
+
+// run serves until ctx ends and returns the exit status.
+func run(ctx context.Context, args []string, stderr io.Writer) int {
+	s, err := parse(args, stderr)
+	if err != nil {
+		return 2
+	}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: s.logLevel}))
+	if err := serve(ctx, s, log); err != nil {
+		log.Error("stop", "error", err)
+		return 1
+	}
+	return 0
+}
+
+func serve(ctx context.Context, s settings, log *slog.Logger) error {
+	srv, err := open(s, log)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = srv.Close() }() // for the ways out below; stop has closed it on the others
+	listener, err := net.Listen("tcp", s.listen)
+	if err != nil {
+		return err
+	}
+	web := &http.Server{
+		Handler:           srv,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // broken connections
+	}
+	scheme := "http"
+	if s.tlsCert != "" {
+		scheme = "https"
+	}
+	log.Info("serve", "url", scheme+"://"+listener.Addr().String(), "name", srv.Name())
+	failed := make(chan error, 1)
+	go func() {
+		if s.tlsCert != "" {
+			failed <- web.ServeTLS(listener, s.tlsCert, s.tlsKey)
+		} else {
+			failed <- web.Serve(listener)
+		}
+	}()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	return stop(web, srv)
+}
+
+// stop lets requests in progress finish, within limits. The homeserver comes
+// first: it releases the long polls, for which the web server would wait.
+func stop(web *http.Server, srv *homeserver.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return errors.Join(srv.Shutdown(ctx), web.Shutdown(ctx))
+}
+
+// open makes the homeserver over its data directory.
+func open(s settings, log *slog.Logger) (*homeserver.Server, error) {
+	if err := os.MkdirAll(s.data, 0o700); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	options := []homeserver.Option{homeserver.WithLogger(log), homeserver.WithRegistration(s.registration)}
+	if s.registration == homeserver.RegistrationByToken {
+		file := filepath.Join(s.data, "registration-tokens")
+		tokens, err := registrationTokens(file)
+		if err != nil {
+			return nil, err
+		}
+		log.Info("registration needs a token", "file", file)
+		options = append(options, homeserver.WithRegistrationTokens(tokens...))
+	}
+	if s.publicURL != "" {
+		options = append(options, homeserver.WithPublicURL(s.publicURL))
+	}
+	if !s.rateLimits {
+		options = append(options, homeserver.WithoutRateLimits())
+	}
+	st, err := sqlite.Open(filepath.Join(s.data, "homeserver.db"))
+	if err != nil {
+		return nil, err
+	}
+	srv, err := homeserver.New(s.name, append(options, homeserver.WithStore(st))...)
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return srv, nil
+}
