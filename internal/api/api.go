@@ -99,6 +99,8 @@ func (a *API) routes() []route {
 		a.send(),
 		a.redact(),
 		a.state(),
+		a.createRoom(),
+		a.membership(),
 		a.sync(),
 		a.alias(),
 	)

@@ -113,14 +113,21 @@ type proposal struct {
 // append makes the next event of a room and adds it if the authorisation rules
 // allow.
 func (s *Service) append(tx *live.Tx, d *live.Draft, p proposal) (*live.Event, error) {
+	e, err := s.next(d, p)
+	if err != nil {
+		return nil, err
+	}
+	return tx.Append(d, e, p.txn)
+}
+
+// next makes the next event of a room if the authorisation rules allow it, without
+// adding it.
+func (s *Service) next(d *live.Draft, p proposal) (*events.Event, error) {
 	e, err := s.build(d, p)
 	if err != nil {
 		return nil, err
 	}
-	if err := events.Check(e, d); err != nil {
-		return nil, err
-	}
-	return tx.Append(d, e, p.txn)
+	return e, events.Check(e, d)
 }
 
 // build makes the next event of a room (EVT-17 to EVT-20).

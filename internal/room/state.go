@@ -35,7 +35,7 @@ type StateChange struct {
 // SetState sets a state event and returns its ID; that of the current one if it is
 // the same already (STATE-6, STATE-8).
 func (s *Service) SetState(ctx context.Context, a Actor, c StateChange) (id events.EventID, err error) {
-	if err := a.mayWrite(); err != nil {
+	if err := a.mayWrite(); err != nil && c.Type != events.TypeMember { // whoever is suspended may still leave
 		return "", err
 	}
 	version, err := s.version(ctx, a.User, c.Room)
@@ -74,6 +74,9 @@ func (s *Service) SetState(ctx context.Context, a Actor, c StateChange) (id even
 
 // setState adds a state event unless it is the current one already.
 func (s *Service) setState(tx *live.Tx, d *live.Draft, a Actor, p proposal) (*live.Event, error) {
+	if p.typ == events.TypeMember {
+		return s.putMember(tx, d, a, p)
+	}
 	if now := d.StateEvent(p.typ, *p.stateKey); now != nil && now.Sender == p.sender && bytes.Equal(now.Content, p.content) &&
 		d.Membership(p.sender) == events.MembershipJoin {
 		return now, nil
