@@ -130,6 +130,8 @@ type View interface {
 	Timeline
 	State
 	Members
+	Receipts
+	Typing
 	DeviceKeys
 	OneTimeKeys
 	CrossSigning
@@ -178,6 +180,8 @@ type Tx interface {
 	AliasWriter
 	TimelineWriter
 	MemberWriter
+	ReceiptWriter
+	TypingWriter
 	DeviceKeyWriter
 	OneTimeKeyWriter
 	CrossSigningWriter

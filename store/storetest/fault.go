@@ -256,6 +256,26 @@ func (v faultView) AliasesOf(room events.RoomID) ([]events.RoomAlias, error) {
 	return get(v.c, func() ([]events.RoomAlias, error) { return v.View.AliasesOf(room) })
 }
 
+func (v faultView) Member(user events.UserID, room store.RoomNum) (store.Member, error) {
+	return get(v.c, func() (store.Member, error) { return v.View.Member(user, room) })
+}
+
+func (v faultView) ReceiptsSince(room store.RoomNum, since store.Pos) ([]store.Receipt, error) {
+	return get(v.c, func() ([]store.Receipt, error) { return v.View.ReceiptsSince(room, since) })
+}
+
+func (v faultView) ReceiptsOf(user events.UserID, room store.RoomNum) ([]store.Receipt, error) {
+	return get(v.c, func() ([]store.Receipt, error) { return v.View.ReceiptsOf(user, room) })
+}
+
+func (v faultView) ReceiptsChanged(room store.RoomNum) (store.Pos, error) {
+	return get(v.c, func() (store.Pos, error) { return v.View.ReceiptsChanged(room) })
+}
+
+func (v faultView) TypingRooms() ([]events.RoomID, error) {
+	return get(v.c, func() ([]events.RoomID, error) { return v.View.TypingRooms() })
+}
+
 func (v faultView) Event(id events.EventID) (store.Event, error) {
 	return get(v.c, func() (store.Event, error) { return v.View.Event(id) })
 }

@@ -26,6 +26,8 @@ type writes interface {
 	store.AliasWriter
 	store.TimelineWriter
 	store.MemberWriter
+	store.ReceiptWriter
+	store.TypingWriter
 	store.DeviceKeyWriter
 	store.OneTimeKeyWriter
 	store.CrossSigningWriter
@@ -186,4 +188,12 @@ func (t faultTx) Redact(pos store.Pos, redacted *events.Event, by store.Pos) err
 
 func (t faultTx) ForgetRoom(user events.UserID, room store.RoomNum) error {
 	return t.c.do(func() error { return t.writes.ForgetRoom(user, room) })
+}
+
+func (t faultTx) PutReceipt(r store.Receipt) error {
+	return t.c.do(func() error { return t.writes.PutReceipt(r) })
+}
+
+func (t faultTx) SetTyping(room events.RoomID, typing bool) error {
+	return t.c.do(func() error { return t.writes.SetTyping(room, typing) })
 }

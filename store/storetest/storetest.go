@@ -66,6 +66,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"timeline", timeline()},
 		{"state", state()},
 		{"members", members()},
+		{"receipts", receipts()},
+		{"typing", typing()},
 		{"devicekeys", deviceKeys()},
 		{"onetimekeys", oneTimeKeys()},
 		{"crosssigning", crossSigning()},
