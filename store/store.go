@@ -120,6 +120,7 @@ type View interface {
 	Tokens
 	Tickets
 	Registrations
+	Identities
 	Filters
 	AccountData
 	Media
@@ -171,6 +172,7 @@ type Tx interface {
 	TokenWriter
 	TicketWriter
 	RegistrationWriter
+	IdentityWriter
 	FilterWriter
 	AccountDataWriter
 	MediaWriter

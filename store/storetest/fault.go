@@ -180,6 +180,14 @@ func (v faultView) Consents(user events.UserID) ([]store.Consent, error) {
 	return get(v.c, func() ([]store.Consent, error) { return v.View.Consents(user) })
 }
 
+func (v faultView) Identity(provider, subject string) (store.Identity, error) {
+	return get(v.c, func() (store.Identity, error) { return v.View.Identity(provider, subject) })
+}
+
+func (v faultView) IdentitiesOf(user events.UserID) ([]store.Identity, error) {
+	return get(v.c, func() ([]store.Identity, error) { return v.View.IdentitiesOf(user) })
+}
+
 func (v faultView) Filter(user events.UserID, id string) ([]byte, error) {
 	return get(v.c, func() ([]byte, error) { return v.View.Filter(user, id) })
 }

@@ -17,6 +17,7 @@ type writes interface {
 	store.TokenWriter
 	store.TicketWriter
 	store.RegistrationWriter
+	store.IdentityWriter
 	store.FilterWriter
 	store.AccountDataWriter
 	store.MediaWriter
@@ -112,6 +113,14 @@ func (t faultTx) DeleteRegistrationToken(hash store.TokenHash) error {
 
 func (t faultTx) PutConsent(c store.Consent) error {
 	return t.c.do(func() error { return t.writes.PutConsent(c) })
+}
+
+func (t faultTx) PutIdentity(i store.Identity) error {
+	return t.c.do(func() error { return t.writes.PutIdentity(i) })
+}
+
+func (t faultTx) DeleteIdentities(user events.UserID) error {
+	return t.c.do(func() error { return t.writes.DeleteIdentities(user) })
 }
 
 func (t faultTx) PutFilter(user events.UserID, definition []byte) (string, error) {

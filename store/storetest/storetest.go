@@ -56,6 +56,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"tokens", tokens()},
 		{"tickets", tickets()},
 		{"registration", registrations()},
+		{"identities", identities()},
 		{"filters", filters()},
 		{"accountdata", accountData()},
 		{"media", mediaRules()},
