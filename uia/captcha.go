@@ -17,8 +17,8 @@ import (
 
 // Captcha is a service that tells people from programs. The zero value of the
 // fields that are not marked as required is Google's reCAPTCHA version 2;
-// hCaptcha and Turnstile, which behave alike, need URLs and a class of their
-// own.
+// hCaptcha and Turnstile, which behave alike, need URLs, origins and a class of
+// their own.
 type Captcha struct {
 	SiteKey string // public; required
 	Secret  string // of the site; required
@@ -26,6 +26,8 @@ type Captcha struct {
 	VerifyURL string // where answers are checked
 	ScriptURL string // what the fallback page loads
 	Class     string // of the element that the script turns into the widget
+	// Origins are all sources that the script loads more from.
+	Origins []string
 
 	Client *http.Client // nil: http.DefaultClient
 }
@@ -37,6 +39,10 @@ const (
 	recaptchaClass  = "g-recaptcha"
 )
 
+func recaptchaOrigins() []string {
+	return []string{"https://www.google.com/recaptcha/", "https://www.gstatic.com/recaptcha/", "https://recaptcha.google.com/recaptcha/"}
+}
+
 // maxVerdict bounds what a captcha service may answer, in bytes.
 const maxVerdict = 64 << 10
 
@@ -45,13 +51,19 @@ func (c Captcha) Stage() Stage {
 	c.VerifyURL = cmp.Or(c.VerifyURL, recaptchaVerify)
 	c.ScriptURL = cmp.Or(c.ScriptURL, recaptchaScript)
 	c.Class = cmp.Or(c.Class, recaptchaClass)
+	if len(c.Origins) == 0 {
+		c.Origins = recaptchaOrigins()
+	}
 	c.Client = cmp.Or(c.Client, http.DefaultClient)
 	return captcha{c}
 }
 
 type captcha struct{ Captcha }
 
-var _ Parameterized = captcha{}
+var (
+	_ Parameterized = captcha{}
+	_ Asker         = captcha{}
+)
 
 // Type implements Stage.
 func (captcha) Type() string { return TypeReCaptcha }
@@ -93,4 +105,16 @@ func (c captcha) verify(ctx context.Context, response string) (ok bool, err erro
 		return false, fmt.Errorf("verify captcha: status %d: %w", res.StatusCode, err)
 	}
 	return verdict.Success, nil
+}
+
+// Form implements Asker.
+func (c captcha) Form(Operation) Form {
+	return Form{
+		Title: "Show that you are not a robot",
+		Widget: &Widget{
+			Script: c.ScriptURL, Class: c.Class, SiteKey: c.SiteKey, Origins: c.Origins,
+			Input: "g-recaptcha-response", Name: "response",
+		},
+		Submit: "Continue",
+	}
 }

@@ -249,6 +249,16 @@ func (e *Engine) check(ctx context.Context, s *session, in authObject) error {
 	return s.pass(in.typ, passed)
 }
 
+// Refusal reports whether the error of a stage leaves people another try, and
+// returns what to tell them on a page.
+func Refusal(err error) (*mxerr.Error, bool) {
+	refused, ok := refusal(err)
+	if ok && refused == nil {
+		refused = mxerr.Unauthorized("this has not been confirmed yet")
+	}
+	return refused, ok
+}
+
 // refusal reports whether the error of a stage leaves the client another try
 // (UIA-7), and what it is told: nothing while it is only to wait (UIA-22).
 func refusal(err error) (*mxerr.Error, bool) {

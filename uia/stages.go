@@ -73,9 +73,16 @@ func Dummy() Stage { return dummy{} }
 
 type dummy struct{}
 
+var _ Asker = dummy{}
+
 func (dummy) Type() string { return TypeDummy }
 
 func (dummy) Check(context.Context, Attempt) (Passed, error) { return Passed{}, nil }
+
+// Form implements Asker.
+func (dummy) Form(Operation) Form {
+	return Form{Title: "Continue", Text: "There is nothing to prove here.", Submit: "Continue"}
+}
 
 // Password returns the m.login.password stage (UIA-18). identify finds the user
 // whom an auth object names in any form that /login knows; it returns
@@ -89,6 +96,8 @@ type password struct {
 	identify func(context.Context, json.RawMessage) (events.UserID, error)
 }
 
+var _ Asker = password{}
+
 func (password) Type() string { return TypePassword }
 
 func (p password) Check(ctx context.Context, a Attempt) (Passed, error) {
@@ -101,4 +110,16 @@ func (p password) Check(ctx context.Context, a Attempt) (Passed, error) {
 		return Passed{}, err
 	}
 	return Passed{User: user}, p.provider.CheckPassword(ctx, user, secret.Str)
+}
+
+// Form implements Asker.
+func (password) Form(op Operation) Form {
+	return Form{
+		Title: "Enter your password",
+		Fields: []Field{
+			{Name: "user", Label: "Username", Type: "text", Value: string(op.User), Autocomplete: "username"},
+			{Name: "password", Label: "Password", Type: "password", Autocomplete: "current-password"},
+		},
+		Submit: "Continue",
+	}
 }

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
+	"slices"
 )
 
 // Policy is a document that people agree to when they register (UIA-25).
@@ -60,7 +62,10 @@ func Terms(policies ...Policy) Stage { return terms(policies) }
 
 type terms []Policy
 
-var _ Parameterized = terms(nil)
+var (
+	_ Parameterized = terms(nil)
+	_ Asker         = terms(nil)
+)
 
 // Type implements Stage.
 func (terms) Type() string { return TypeTerms }
@@ -77,4 +82,18 @@ func (t terms) Params(string, Operation) any {
 		byID[p.ID] = p
 	}
 	return map[string]any{"policies": byID}
+}
+
+// Form implements Asker. It shows each policy in English if there is such a
+// text, and else in the first language by name.
+func (t terms) Form(Operation) Form {
+	f := Form{Title: "Review and accept", Text: "To go on, please read and accept:", Submit: "Accept"}
+	for _, p := range t {
+		text, ok := p.Texts["en"]
+		if !ok && len(p.Texts) > 0 {
+			text = p.Texts[slices.Min(slices.Collect(maps.Keys(p.Texts)))]
+		}
+		f.Links = append(f.Links, Link(text))
+	}
+	return f
 }

@@ -129,7 +129,7 @@ func errRegistrationToken() error {
 // is the hash of a token that is to be spent.
 type registrationToken struct{ *Service }
 
-var _ uia.Stage = registrationToken{}
+var _ uia.Asker = registrationToken{}
 
 // Type implements uia.Stage.
 func (registrationToken) Type() string { return uia.TypeRegistrationToken }
@@ -152,4 +152,14 @@ func (s registrationToken) Check(ctx context.Context, a uia.Attempt) (uia.Passed
 		err = errRegistrationToken()
 	}
 	return uia.Passed{Detail: hash}, err
+}
+
+// Form implements uia.Asker.
+func (registrationToken) Form(uia.Operation) uia.Form {
+	return uia.Form{
+		Title:  "Enter your registration token",
+		Text:   "Whoever runs this server has given it to those who may register.",
+		Fields: []uia.Field{{Name: "token", Label: "Registration token", Type: "text", Autocomplete: "off"}},
+		Submit: "Continue",
+	}
 }

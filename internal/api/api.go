@@ -92,6 +92,7 @@ func (a *API) routes() []route {
 		a.register(),
 		a.password(),
 		a.openID(),
+		a.fallback(),
 		a.profile(),
 		a.accountData(),
 		a.filter(),

@@ -11,7 +11,7 @@ import (
 // colour is a stage that a host has added.
 type colour struct{}
 
-var _ uia.Stage = colour{}
+var _ uia.Asker = colour{}
 
 func (colour) Type() string { return "org.example.colour" }
 
@@ -20,4 +20,8 @@ func (colour) Check(_ context.Context, a uia.Attempt) (uia.Passed, error) {
 		return uia.Passed{}, uia.ErrDenied
 	}
 	return uia.Passed{}, nil
+}
+
+func (colour) Form(uia.Operation) uia.Form {
+	return uia.Form{Title: "Your colour", Fields: []uia.Field{{Name: "colour", Label: "<Colour> & shade", Type: "text"}}, Submit: "Tell"}
 }
