@@ -20,18 +20,18 @@ func (a *API) createRoom() []route {
 }
 
 type createRoomIn struct {
-	Visibility      string          `json:"visibility"`
-	Alias           string          `json:"room_alias_name"`
-	Name            string          `json:"name"`
-	Topic           string          `json:"topic"`
-	Invite          []events.UserID `json:"invite"`
+	Visibility      string           `json:"visibility"`
+	Alias           string           `json:"room_alias_name"`
+	Name            string           `json:"name"`
+	Topic           string           `json:"topic"`
+	Invite          []events.UserID  `json:"invite"`
 	Invite3PID      []threePIDInvite `json:"invite_3pid"`
-	Version         string          `json:"room_version"`
-	CreationContent jsonObject      `json:"creation_content"`
-	InitialState    []initialState  `json:"initial_state"`
-	Preset          string          `json:"preset"`
-	Direct          bool            `json:"is_direct"`
-	PowerLevels     jsonObject      `json:"power_level_content_override"`
+	Version         string           `json:"room_version"`
+	CreationContent jsonObject       `json:"creation_content"`
+	InitialState    []initialState   `json:"initial_state"`
+	Preset          string           `json:"preset"`
+	Direct          bool             `json:"is_direct"`
+	PowerLevels     jsonObject       `json:"power_level_content_override"`
 }
 
 type initialState struct {
@@ -50,8 +50,8 @@ func (a *API) postCreateRoom(ctx context.Context, c *caller, in createRoomIn) (r
 	default:
 		return roomIDOut{}, mxerr.BadJSON("visibility must be public or private")
 	}
-	for _, invite := range in.Invite3PID {
-		return roomIDOut{}, invite.refuse()
+	if len(in.Invite3PID) > 0 {
+		return roomIDOut{}, in.Invite3PID[0].refuse()
 	}
 	state := make([]room.StateChange, len(in.InitialState))
 	for i, e := range in.InitialState {
