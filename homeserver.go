@@ -80,7 +80,7 @@ func build(cfg *config, signer *events.Signer) *Server {
 		Store: cfg.store, Server: cfg.name, Now: cfg.now, Logger: cfg.logger,
 		Provider: cfg.provider, Registration: account.Registration(cfg.registration),
 		RegistrationTokens: cfg.registrationTokens, Cost: cfg.cost, Limiter: limiter,
-		Waker: memory, DeviceLists: lists,
+		Waker: memory, DeviceLists: lists, Rooms: rooms,
 	})
 	s.api = api.New(api.Config{
 		Authenticator: api.Accounts{Service: s.accounts},

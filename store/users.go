@@ -28,6 +28,10 @@ type Users interface {
 	// ExistingUsers returns those of the given IDs that have an account, in
 	// no particular order.
 	ExistingUsers(ids []events.UserID) ([]events.UserID, error)
+
+	// Guests returns those of the given IDs that are guests, in no particular
+	// order.
+	Guests(ids []events.UserID) ([]events.UserID, error)
 }
 
 // UserWriter changes accounts.

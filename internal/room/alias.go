@@ -39,7 +39,7 @@ func (s *Service) SetAlias(ctx context.Context, a Actor, alias events.RoomAlias,
 	if err := a.mayWrite(); err != nil {
 		return err
 	}
-	if err := s.checkNewAlias(alias); err != nil {
+	if err := s.checkNewAlias("roomAlias", alias); err != nil {
 		return err
 	}
 	return s.Memory.Update(ctx, func(tx *live.Tx) error {
@@ -60,15 +60,16 @@ func (s *Service) SetAlias(ctx context.Context, a Actor, alias events.RoomAlias,
 	})
 }
 
-// checkNewAlias refuses aliases that cannot be made here. White space is allowed
+// checkNewAlias refuses aliases that cannot be made here, which came in the named
+// parameter. White space is allowed
 // in an alias (ID-7) but not in one of ours: nobody could tell two of them apart
 // (CREATE-26).
-func (s *Service) checkNewAlias(alias events.RoomAlias) error {
+func (s *Service) checkNewAlias(parameter string, alias events.RoomAlias) error {
 	switch {
 	case alias.Server() != s.Server:
-		return mxerr.InvalidParam("roomAlias", "is not an alias of this server")
+		return mxerr.InvalidParam(parameter, "is not an alias of this server")
 	case strings.ContainsFunc(alias.Localpart(), unicode.IsSpace):
-		return mxerr.InvalidParam("roomAlias", "has white space in it")
+		return mxerr.InvalidParam(parameter, "has white space in it")
 	}
 	return nil
 }

@@ -176,7 +176,11 @@ func (s *Service) plan(creator events.UserID, in NewRoom) (*beginning, error) {
 		return nil, err
 	}
 	if in.Alias != "" {
-		if b.alias, err = s.newAlias(in.Alias); err != nil {
+		b.alias, err = events.ParseRoomAlias("#" + in.Alias + ":" + string(s.Server)) // CREATE-25
+		if err == nil {
+			err = s.checkNewAlias("room_alias_name", b.alias)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -15,8 +15,8 @@ import (
 )
 
 // Resolve returns the ID of a room that is named by its ID or by an alias.
-// M_NOT_FOUND for aliases that do not exist, those of other servers among them
-// (MEMB-7). A room ID is not looked up.
+// M_NOT_FOUND for aliases that do not exist, M_INVALID_PARAM for what is neither
+// (MEMB-4, MEMB-7). A room ID is not looked up.
 func (s *Service) Resolve(ctx context.Context, idOrAlias string) (events.RoomID, error) {
 	if !strings.HasPrefix(idOrAlias, "#") {
 		return events.ParseRoomID(idOrAlias)
@@ -25,15 +25,7 @@ func (s *Service) Resolve(ctx context.Context, idOrAlias string) (events.RoomID,
 	if err != nil {
 		return "", err
 	}
-	var found store.Alias
-	err = s.Memory.View(ctx, func(v store.View) (err error) {
-		found, err = v.Alias(alias)
-		return err
-	})
-	if isNotFound(err) {
-		return "", mxerr.NotFound("there is no room with the alias %s", alias)
-	}
-	return found.Room, err
+	return s.ResolveAlias(ctx, alias)
 }
 
 // Join is a request to join a room.
@@ -130,13 +122,6 @@ func joined(v store.View, user events.UserID, id events.RoomID) (bool, error) {
 		err = nil
 	}
 	return false, err
-}
-
-// guestsMayJoin reports whether a room is open to guests; it is not by itself
-// (GUEST-5).
-func guestsMayJoin(d *live.Draft) bool {
-	e := d.StateEvent(typeGuestAccess, "")
-	return e != nil && gjson.GetBytes(e.Content, "guest_access").Str == "can_join"
 }
 
 // JoinedRooms returns the rooms that a user is in (MEMB-40).

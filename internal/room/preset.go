@@ -2,8 +2,6 @@ package room
 
 import (
 	"slices"
-	"strings"
-	"unicode"
 
 	"github.com/tidwall/gjson"
 
@@ -119,13 +117,4 @@ func generatedLevels(v *events.RoomVersion, creator events.UserID, privileged []
 		field{"users", overlay(nil, users...)},
 		field{"users_default", []byte("0")},
 	)
-}
-
-// newAlias makes an alias of this server out of the name that a client wants
-// (CREATE-25, CREATE-26).
-func (s *Service) newAlias(localpart string) (events.RoomAlias, error) {
-	if strings.ContainsRune(localpart, ':') || strings.ContainsFunc(localpart, unicode.IsSpace) {
-		return "", mxerr.InvalidParam("room_alias_name", "must not contain a colon or white space")
-	}
-	return events.ParseRoomAlias("#" + localpart + ":" + string(s.Server))
 }

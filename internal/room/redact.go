@@ -53,7 +53,13 @@ func (s *Service) redact(ctx context.Context, a Actor, p proposal, m Message, ta
 		if err != nil || e.RedactedBy != 0 {
 			return redaction, err
 		}
-		return redaction, tx.Redact(d, e, redaction)
+		if err := tx.Redact(d, e, redaction); err != nil {
+			return nil, err
+		}
+		if e.Type == typeGuestAccess {
+			err = s.expelGuests(tx, d)
+		}
+		return redaction, err
 	})
 }
 

@@ -57,11 +57,6 @@ func (s *Service) SetState(ctx context.Context, a Actor, c StateChange) (id even
 		if err != nil {
 			return err
 		}
-		if c.Type == typeCanonicalAlias && c.Key == "" {
-			if err := checkCanonicalAlias(tx, d, p.content); err != nil {
-				return err
-			}
-		}
 		e, err := s.setState(tx, d, a, p)
 		if err != nil {
 			return err
@@ -72,16 +67,27 @@ func (s *Service) SetState(ctx context.Context, a Actor, c StateChange) (id even
 	return id, err
 }
 
-// setState adds a state event unless it is the current one already.
+// setState adds a state event, and what it brings with it, unless it is the current
+// one already.
 func (s *Service) setState(tx *live.Tx, d *live.Draft, a Actor, p proposal) (*live.Event, error) {
 	if p.typ == events.TypeMember {
 		return s.putMember(tx, d, a, p)
+	}
+	if p.typ == typeCanonicalAlias && *p.stateKey == "" {
+		if err := checkCanonicalAlias(tx, d, p.content); err != nil {
+			return nil, err
+		}
 	}
 	if now := d.StateEvent(p.typ, *p.stateKey); now != nil && now.Sender == p.sender && bytes.Equal(now.Content, p.content) &&
 		d.Membership(p.sender) == events.MembershipJoin {
 		return now, nil
 	}
-	return s.append(tx, d, p)
+	open := p.typ == typeGuestAccess && guestsMayJoin(d)
+	e, err := s.append(tx, d, p)
+	if err == nil && open {
+		err = s.expelGuests(tx, d)
+	}
+	return e, err
 }
 
 // checkState refuses what can be seen to be wrong without knowing the room.

@@ -40,9 +40,18 @@ func fold(id events.UserID) string { return strings.ToLower(string(id)) }
 
 // ExistingUsers implements store.Users.
 func (v *view) ExistingUsers(ids []events.UserID) ([]events.UserID, error) {
+	return v.usersAmong(ids, `SELECT id FROM hs_users WHERE id IN `+inChunk)
+}
+
+// Guests implements store.Users.
+func (v *view) Guests(ids []events.UserID) ([]events.UserID, error) {
+	return v.usersAmong(ids, `SELECT id FROM hs_users WHERE id IN `+inChunk+` AND guest = 1`)
+}
+
+func (v *view) usersAmong(ids []events.UserID, query string) ([]events.UserID, error) {
 	var found []events.UserID
 	for args := range chunks(ids, func(id events.UserID) any { return string(id) }) {
-		some, err := all(v, text[events.UserID], `SELECT id FROM hs_users WHERE id IN `+inChunk, args...)
+		some, err := all(v, text[events.UserID], query, args...)
 		if err != nil {
 			return nil, err
 		}

@@ -136,6 +136,10 @@ func (v faultView) UserFold(id events.UserID) (store.User, error) {
 	return get(v.c, func() (store.User, error) { return v.View.UserFold(id) })
 }
 
+func (v faultView) Guests(ids []events.UserID) ([]events.UserID, error) {
+	return get(v.c, func() ([]events.UserID, error) { return v.View.Guests(ids) })
+}
+
 func (v faultView) ExistingUsers(ids []events.UserID) ([]events.UserID, error) {
 	return get(v.c, func() ([]events.UserID, error) { return v.View.ExistingUsers(ids) })
 }

@@ -79,6 +79,32 @@ func users() []rule {
 				return nil
 			})
 		}},
+		{"Guests returns those of the given IDs that are guests", func(f *fixture) {
+			ids, want := []events.UserID{"@nobody:x"}, []events.UserID(nil)
+			f.update(func(tx store.Tx) error {
+				ids, want = ids[:1], nil
+				for i := range 100 {
+					u := store.User{ID: events.UserID(fmt.Sprintf("@user%03d:example.org", i)), Guest: i%3 == 0}
+					ids = append(ids, u.ID)
+					if err := tx.CreateUser(u); err != nil {
+						return err
+					}
+					if u.Guest {
+						want = append(want, u.ID)
+					}
+				}
+				return nil
+			})
+			f.view(func(v store.View) error {
+				got, err := v.Guests(ids)
+				slices.Sort(got)
+				equal(f, got, want)
+				none, err2 := v.Guests(ids[:1])
+				equal(f, len(none), 0)
+				f.is(err2, nil)
+				return err
+			})
+		}},
 		{"ExistingUsers returns those of the given IDs that have an account", func(f *fixture) {
 			var ids, want []events.UserID
 			f.update(func(tx store.Tx) error {
