@@ -128,6 +128,7 @@ type View interface {
 	Previews
 	Rooms
 	Aliases
+	Directory
 	Timeline
 	State
 	Members
@@ -180,6 +181,7 @@ type Tx interface {
 	PreviewWriter
 	RoomWriter
 	AliasWriter
+	DirectoryWriter
 	TimelineWriter
 	MemberWriter
 	ReceiptWriter

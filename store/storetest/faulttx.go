@@ -25,6 +25,7 @@ type writes interface {
 	store.PreviewWriter
 	store.RoomWriter
 	store.AliasWriter
+	store.DirectoryWriter
 	store.TimelineWriter
 	store.MemberWriter
 	store.ReceiptWriter

@@ -64,6 +64,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"previews", previews()},
 		{"rooms", rooms()},
 		{"aliases", aliases()},
+		{"directory", directory()},
 		{"timeline", timeline()},
 		{"state", state()},
 		{"members", members()},

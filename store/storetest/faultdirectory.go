@@ -1,0 +1,25 @@
+package storetest
+
+import "github.com/ca4c8834/homeserver/store"
+
+// What faultView and faultTx forward of the directories.
+
+func (v faultView) ListsOf(room store.RoomNum) ([]string, error) {
+	return get(v.c, func() ([]string, error) { return v.View.ListsOf(room) })
+}
+
+func (v faultView) Listings(q store.ListingQuery) ([]store.Listing, error) {
+	return get(v.c, func() ([]store.Listing, error) { return v.View.Listings(q) })
+}
+
+func (v faultView) CountListings(list string) (int64, error) {
+	return get(v.c, func() (int64, error) { return v.View.CountListings(list) })
+}
+
+func (t faultTx) PutListing(list string, l store.Listing) error {
+	return t.c.do(func() error { return t.writes.PutListing(list, l) })
+}
+
+func (t faultTx) DeleteListing(list string, room store.RoomNum) error {
+	return t.c.do(func() error { return t.writes.DeleteListing(list, room) })
+}
