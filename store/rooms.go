@@ -6,12 +6,12 @@ import "github.com/ca4c8834/homeserver/events"
 // of the long ID. It never changes and is never used again for another room.
 type RoomNum int64
 
-// Room is what is fixed about a room, and whether it is listed.
+// Room is what is fixed about a room, and whether it is open.
 type Room struct {
 	Num     RoomNum
 	ID      events.RoomID
 	Version string
-	Public  bool // listed in the room directory
+	Open    bool // anybody may join it or read it; its members are known to all
 }
 
 // Rooms reads rooms.
@@ -21,9 +21,6 @@ type Rooms interface {
 
 	// RoomByNum returns a room by its number. ErrNotFound.
 	RoomByNum(num RoomNum) (Room, error)
-
-	// PublicRooms returns the rooms that are listed, ordered by number.
-	PublicRooms() ([]Room, error)
 }
 
 // RoomWriter changes rooms.
@@ -32,6 +29,6 @@ type RoomWriter interface {
 	// ErrExists if the ID is taken.
 	CreateRoom(r Room) (RoomNum, error)
 
-	// SetRoomPublic lists or unlists a room. ErrNotFound.
-	SetRoomPublic(num RoomNum, public bool) error
+	// SetRoomOpen opens or closes a room. ErrNotFound.
+	SetRoomOpen(num RoomNum, open bool) error
 }

@@ -104,6 +104,7 @@ func (a *API) routes() []route {
 		a.membership(),
 		a.sync(),
 		a.alias(),
+		a.directory(),
 	)
 }
 

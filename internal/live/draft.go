@@ -58,6 +58,23 @@ func (d *Draft) Membership(user events.UserID) string {
 	return events.MembershipLeave
 }
 
+// Count returns how many members have a membership.
+func (d *Draft) Count(membership string) int {
+	n := d.Room.Count(membership)
+	for key, e := range d.state {
+		if key.Type != events.TypeMember {
+			continue
+		}
+		if was := d.members[key.Key]; was != nil && was.Membership() == membership {
+			n--
+		}
+		if e.Membership() == membership {
+			n++
+		}
+	}
+	return n
+}
+
 // Joined calls f for every joined member, in no particular order, until it
 // returns false.
 func (d *Draft) Joined(f func(*Event) bool) {

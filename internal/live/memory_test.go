@@ -75,7 +75,7 @@ func member(tx *live.Tx, room events.RoomID, user events.UserID, membership stri
 func (s *server) room(id events.RoomID) {
 	s.Helper()
 	s.update(func(tx *live.Tx) error {
-		d, err := tx.CreateRoom(id, version, false)
+		d, err := tx.CreateRoom(id, version)
 		if err != nil {
 			return err
 		}
@@ -105,7 +105,7 @@ func TestRoomIsWhatIsCommitted(t *testing.T) {
 	}
 	refused := errors.New("refused")
 	err := s.Update(t.Context(), func(tx *live.Tx) error {
-		d, err := tx.CreateRoom("!r:test", version, false)
+		d, err := tx.CreateRoom("!r:test", version)
 		if err != nil {
 			return err
 		}

@@ -77,8 +77,8 @@ func (tx *Tx) Room(id events.RoomID) (*Draft, error) {
 
 // CreateRoom adds an empty room, which exists from its first event on.
 // store.ErrExists.
-func (tx *Tx) CreateRoom(id events.RoomID, v *events.RoomVersion, public bool) (*Draft, error) {
-	num, err := tx.Tx.CreateRoom(store.Room{ID: id, Version: v.ID, Public: public})
+func (tx *Tx) CreateRoom(id events.RoomID, v *events.RoomVersion) (*Draft, error) {
+	num, err := tx.Tx.CreateRoom(store.Room{ID: id, Version: v.ID})
 	if err != nil {
 		return nil, err
 	}

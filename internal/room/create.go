@@ -101,6 +101,9 @@ func (s *Service) begin(tx *live.Tx, a Actor, b *beginning) (*live.Draft, error)
 			return nil, invalidState(err)
 		}
 	}
+	if b.public {
+		return d, tx.PutListing(store.ServerList, listing(d))
+	}
 	return d, nil
 }
 
@@ -118,7 +121,7 @@ func (s *Service) beginEmpty(tx *live.Tx, a Actor, b *beginning) (*live.Draft, e
 		if err := events.Check(e, nil); err != nil {
 			return nil, err
 		}
-		d, err := tx.CreateRoom(e.Room, b.version, b.public)
+		d, err := tx.CreateRoom(e.Room, b.version)
 		if errors.Is(err, store.ErrExists) { // RVER-16
 			draft.TS++
 			continue

@@ -57,9 +57,11 @@ func (s *Service) redact(ctx context.Context, a Actor, p proposal, m Message, ta
 			return nil, err
 		}
 		if e.Type == typeGuestAccess {
-			err = s.expelGuests(tx, d)
+			if err := s.expelGuests(tx, d); err != nil {
+				return nil, err
+			}
 		}
-		return redaction, err
+		return redaction, relist(tx, d, e)
 	})
 }
 

@@ -117,7 +117,19 @@ func (s *Service) append(tx *live.Tx, d *live.Draft, p proposal) (*live.Event, e
 	if err != nil {
 		return nil, err
 	}
-	return tx.Append(d, e, p.txn)
+	return add(tx, d, e, p.txn)
+}
+
+// add adds an event to a room, and keeps true what else the store has of it.
+func add(tx *live.Tx, d *live.Draft, e *events.Event, txn store.Txn) (*live.Event, error) {
+	added, err := tx.Append(d, e, txn)
+	if err != nil {
+		return nil, err
+	}
+	if err := reopen(tx, d, added); err != nil {
+		return nil, err
+	}
+	return added, relist(tx, d, added)
 }
 
 // next makes the next event of a room if the authorisation rules allow it, without

@@ -5,14 +5,14 @@ import (
 	"github.com/ca4c8834/homeserver/store"
 )
 
-const selectRoom = `SELECT num, id, version, public FROM hs_rooms `
+const selectRoom = `SELECT num, id, version, open FROM hs_rooms `
 
 func scanRoom(r row) store.Room {
 	return store.Room{
 		Num:     store.RoomNum(r.int(0)),
 		ID:      events.RoomID(r.text(1)),
 		Version: r.text(2),
-		Public:  r.bool(3),
+		Open:    r.bool(3),
 	}
 }
 
@@ -26,19 +26,14 @@ func (v *view) RoomByNum(num store.RoomNum) (store.Room, error) {
 	return one(v, scanRoom, selectRoom+`WHERE num = ?`, int64(num))
 }
 
-// PublicRooms implements store.Rooms.
-func (v *view) PublicRooms() ([]store.Room, error) {
-	return all(v, scanRoom, selectRoom+`WHERE public = 1 ORDER BY num`)
-}
-
 // CreateRoom implements store.RoomWriter.
 func (t *tx) CreateRoom(r store.Room) (store.RoomNum, error) {
-	num, err := t.insert(`INSERT INTO hs_rooms (id, version, public) VALUES (?, ?, ?)
-		ON CONFLICT (id) DO NOTHING RETURNING num`, string(r.ID), r.Version, integer(r.Public))
+	num, err := t.insert(`INSERT INTO hs_rooms (id, version, open) VALUES (?, ?, ?)
+		ON CONFLICT (id) DO NOTHING RETURNING num`, string(r.ID), r.Version, integer(r.Open))
 	return store.RoomNum(num), err
 }
 
-// SetRoomPublic implements store.RoomWriter.
-func (t *tx) SetRoomPublic(num store.RoomNum, public bool) error {
-	return t.mustChange(`UPDATE hs_rooms SET public = ? WHERE num = ?`, integer(public), int64(num))
+// SetRoomOpen implements store.RoomWriter.
+func (t *tx) SetRoomOpen(num store.RoomNum, open bool) error {
+	return t.mustChange(`UPDATE hs_rooms SET open = ? WHERE num = ?`, integer(open), int64(num))
 }

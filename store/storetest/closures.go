@@ -108,7 +108,7 @@ func closures() []rule {
 			ctx, cancel := context.WithCancel(f.Context())
 			f.is(f.st.View(ctx, func(v store.View) error {
 				cancel()
-				_, err := v.PublicRooms()
+				_, err := v.RoomsOf(alice)
 				f.is(err, context.Canceled)
 				return nil
 			}), context.Canceled)

@@ -256,10 +256,6 @@ func (v faultView) RoomByNum(num store.RoomNum) (store.Room, error) {
 	return get(v.c, func() (store.Room, error) { return v.View.RoomByNum(num) })
 }
 
-func (v faultView) PublicRooms() ([]store.Room, error) {
-	return get(v.c, v.View.PublicRooms)
-}
-
 func (v faultView) Alias(alias events.RoomAlias) (store.Alias, error) {
 	return get(v.c, func() (store.Alias, error) { return v.View.Alias(alias) })
 }

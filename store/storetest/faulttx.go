@@ -176,8 +176,8 @@ func (t faultTx) CreateRoom(r store.Room) (store.RoomNum, error) {
 	return get(t.c, func() (store.RoomNum, error) { return t.writes.CreateRoom(r) })
 }
 
-func (t faultTx) SetRoomPublic(num store.RoomNum, public bool) error {
-	return t.c.do(func() error { return t.writes.SetRoomPublic(num, public) })
+func (t faultTx) SetRoomOpen(num store.RoomNum, open bool) error {
+	return t.c.do(func() error { return t.writes.SetRoomOpen(num, open) })
 }
 
 func (t faultTx) CreateAlias(a store.Alias) error {

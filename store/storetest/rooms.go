@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/store"
 )
 
@@ -13,7 +12,7 @@ func rooms() []rule {
 	}
 	return []rule{
 		{"CreateRoom adds a room and returns its number; r.Num is ignored", func(f *fixture) {
-			one := create(f, store.Room{Num: 7, ID: "!one:x", Version: "10", Public: true})
+			one := create(f, store.Room{Num: 7, ID: "!one:x", Version: "10", Open: true})
 			two := create(f, store.Room{Num: 7, ID: "!two:x", Version: "12"})
 			if one.Num == two.Num {
 				f.Errorf("both have number %d", one.Num)
@@ -39,31 +38,21 @@ func rooms() []rule {
 			f.missing(func(v store.View) error { _, err := v.Room("!other:x"); return err })
 			f.missing(func(v store.View) error { _, err := v.RoomByNum(one.Num + 1); return err })
 		}},
-		{"PublicRooms returns the rooms that are listed, ordered by number", func(f *fixture) {
-			listed := func() (ids []events.RoomID) {
+		{"SetRoomOpen opens or closes a room. ErrNotFound", func(f *fixture) {
+			one, two := create(f, store.Room{ID: "!one:x"}), create(f, store.Room{ID: "!two:x"})
+			for _, open := range []bool{true, false} {
+				one.Open = open
+				f.update(func(tx store.Tx) error { return tx.SetRoomOpen(one.Num, open) })
 				f.view(func(v store.View) error {
-					rooms, err := v.PublicRooms()
-					last := store.RoomNum(0)
-					for _, r := range rooms {
-						if r.Num <= last || !r.Public {
-							f.Errorf("room %+v after %d", r, last)
-						}
-						last = r.Num
-						ids = append(ids, r.ID)
+					for _, want := range []store.Room{one, two} {
+						got, err := v.Room(want.ID)
+						f.is(err, nil)
+						equal(f, got, want)
 					}
-					return err
+					return nil
 				})
-				return ids
 			}
-			a := create(f, store.Room{ID: "!z:x"})
-			b := create(f, store.Room{ID: "!y:x", Public: true})
-			create(f, store.Room{ID: "!x:x", Public: true})
-			equal(f, listed(), []events.RoomID{"!y:x", "!x:x"})
-			f.update(func(tx store.Tx) error { return tx.SetRoomPublic(a.Num, true) })
-			equal(f, listed(), []events.RoomID{"!z:x", "!y:x", "!x:x"})
-			f.update(func(tx store.Tx) error { return tx.SetRoomPublic(b.Num, false) })
-			equal(f, listed(), []events.RoomID{"!z:x", "!x:x"})
-			f.refused(store.ErrNotFound, func(tx store.Tx) error { return tx.SetRoomPublic(99, true) })
+			f.refused(store.ErrNotFound, func(tx store.Tx) error { return tx.SetRoomOpen(99, true) })
 		}},
 	}
 }

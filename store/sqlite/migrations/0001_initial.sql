@@ -79,12 +79,11 @@ CREATE TABLE hs_rooms (
     num     INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again
     id      TEXT NOT NULL UNIQUE,
     version TEXT NOT NULL,
-    public  INTEGER NOT NULL
+    open    INTEGER NOT NULL -- whether anybody may join or read
 ) STRICT;
 -- SQLite's plans may depend on whether a parameter is 0 or 1, and a statement
 -- is prepared again whenever that changes. So no room has number 1.
 INSERT INTO sqlite_sequence (name, seq) VALUES ('hs_rooms', 1);
-CREATE INDEX hs_rooms_public ON hs_rooms (num) WHERE public = 1;
 
 CREATE TABLE hs_aliases (
     alias   TEXT PRIMARY KEY,
