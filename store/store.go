@@ -123,6 +123,7 @@ type View interface {
 	Identities
 	Filters
 	AccountData
+	PushRules
 	Media
 	Blobs
 	Previews
@@ -176,6 +177,7 @@ type Tx interface {
 	IdentityWriter
 	FilterWriter
 	AccountDataWriter
+	PushRuleWriter
 	MediaWriter
 	BlobWriter
 	PreviewWriter

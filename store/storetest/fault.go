@@ -204,6 +204,10 @@ func (v faultView) AccountDataSince(user events.UserID, since store.Pos) ([]stor
 	return get(v.c, func() ([]store.AccountDatum, error) { return v.View.AccountDataSince(user, since) })
 }
 
+func (v faultView) PushRuleChanges(users []events.UserID) ([]store.PushRuleChanges, error) {
+	return get(v.c, func() ([]store.PushRuleChanges, error) { return v.View.PushRuleChanges(users) })
+}
+
 func (v faultView) Medium(id string) (store.Medium, error) {
 	return get(v.c, func() (store.Medium, error) { return v.View.Medium(id) })
 }

@@ -20,6 +20,7 @@ type writes interface {
 	store.IdentityWriter
 	store.FilterWriter
 	store.AccountDataWriter
+	store.PushRuleWriter
 	store.MediaWriter
 	store.BlobWriter
 	store.PreviewWriter
@@ -130,6 +131,10 @@ func (t faultTx) PutFilter(user events.UserID, definition []byte) (string, error
 
 func (t faultTx) PutAccountDatum(user events.UserID, d store.AccountDatum) error {
 	return t.c.do(func() error { return t.writes.PutAccountDatum(user, d) })
+}
+
+func (t faultTx) PutPushRuleChanges(c store.PushRuleChanges) error {
+	return t.c.do(func() error { return t.writes.PutPushRuleChanges(c) })
 }
 
 func (t faultTx) DeleteAccountData(user events.UserID) error {

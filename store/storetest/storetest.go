@@ -59,6 +59,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"identities", identities()},
 		{"filters", filters()},
 		{"accountdata", accountData()},
+		{"pushrules", pushRules()},
 		{"media", mediaRules()},
 		{"blobs", blobs()},
 		{"previews", previews()},
