@@ -42,7 +42,7 @@ func (k *Kind) UnmarshalText(name []byte) error {
 			return nil
 		}
 	}
-	return errors.New("is not a kind of push rules")
+	return errors.New("not a kind of push rules")
 }
 
 // conditional reports whether rules of the kind have conditions.

@@ -17,6 +17,8 @@ import (
 	"github.com/ca4c8834/homeserver/internal/account"
 	"github.com/ca4c8834/homeserver/internal/devicelist"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
+	"github.com/ca4c8834/homeserver/internal/pushrules"
+	"github.com/ca4c8834/homeserver/push"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/store/sqlite"
 )
@@ -82,16 +84,17 @@ func newServer(t *testing.T, change func(*account.Config)) *server {
 	})
 	s := &server{store: st, now: fixedClock()}
 	clock := func() time.Time { return s.now }
+	rules := pushrules.New(pushrules.Config{Store: st, Defaults: push.NewDefaults(push.Options{}), Waker: s})
 	cfg := account.Config{
 		Store: st, Server: "example.org", Now: clock,
 		Registration: account.RegistrationOpen, Cost: account.InsecureCost(),
-		Rooms: s, Waker: s, DeviceLists: devicelist.New(s),
+		Rooms: s, Waker: s, DeviceLists: devicelist.New(s), PushRules: rules,
 	}
 	if change != nil {
 		change(&cfg)
 	}
 	accounts := account.New(cfg)
-	s.API = New(Config{Authenticator: Accounts{accounts}, Accounts: accounts, Now: clock})
+	s.API = New(Config{Authenticator: Accounts{accounts}, Accounts: accounts, PushRules: rules, Now: clock})
 	return s
 }
 

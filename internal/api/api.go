@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ca4c8834/homeserver/internal/account"
+	"github.com/ca4c8834/homeserver/internal/pushrules"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
 	"github.com/ca4c8834/homeserver/internal/reader"
 	"github.com/ca4c8834/homeserver/internal/room"
@@ -26,6 +27,8 @@ type Config struct {
 	Reader *reader.Reader
 	// Sync is the service that tells what is new.
 	Sync *sync.Service
+	// PushRules is the service for push rules.
+	PushRules *pushrules.Service
 	// Limiter holds the rate limits; nil means none.
 	Limiter Limiter
 	// Logger gets one line for every internal error; nil discards them.
@@ -96,6 +99,7 @@ func (a *API) routes() []route {
 		a.profile(),
 		a.accountData(),
 		a.filter(),
+		a.pushRules(),
 		a.device(),
 		a.send(),
 		a.redact(),

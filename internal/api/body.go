@@ -19,7 +19,7 @@ import (
 // firstRead bounds what is set aside for a body on the word of its Content-Length.
 const firstRead = 64 << 10
 
-// readBody returns the body, which is a JSON object in UTF-8 of at most the row's limit, or {} for one that is
+// readBody returns the body, which is a JSON object (or any JSON, if the row says so) in UTF-8 of at most the row's limit, or {} for one that is
 // missing where nothing in it is required (API-1 to API-3).
 func readBody(w http.ResponseWriter, r *http.Request, row *route) ([]byte, error) {
 	if row.method == http.MethodDelete && !row.plan.usesBody() {
@@ -50,7 +50,7 @@ func readBody(w http.ResponseWriter, r *http.Request, row *route) ([]byte, error
 	if err := events.Valid(body); err != nil {
 		return nil, err
 	}
-	if bytes.TrimLeft(body, " \t\r\n")[0] != '{' {
+	if !row.scalars && bytes.TrimLeft(body, " \t\r\n")[0] != '{' {
 		return nil, mxerr.BadJSON("the body must be an object")
 	}
 	return body, nil

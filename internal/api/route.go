@@ -34,6 +34,7 @@ type route struct {
 	class   ratelimit.Class
 	maxBody int64
 	noBody  bool // the body is ignored
+	scalars bool // the body need not be an object
 
 	raw   bool
 	plan  *plan
@@ -159,6 +160,12 @@ func (r route) body(limit int64) route {
 // ignoreBody makes the endpoint accept any body, or none, without looking at it (API-1: logout).
 func (r route) ignoreBody() route {
 	r.noBody = true
+	return r
+}
+
+// anyJSON makes the endpoint accept bodies that are no JSON objects (RULE-15).
+func (r route) anyJSON() route {
+	r.scalars = true
 	return r
 }
 
