@@ -25,7 +25,7 @@ const module = "github.com/ca4c8834/homeserver"
 var layers = [][]string{
 	{"events"},
 	{"internal/mxerr", "internal/ratelimit", "internal/record"},
-	{"store", "uia", "media"},
+	{"store", "uia", "media", "push"},
 	{"internal/sqlstore", "internal/live", "media/mediatest"},
 	{"store/sqlite", "store/storetest", "internal/reader"},
 	{services},
@@ -67,6 +67,9 @@ var constants = []string{
 	"internal/sqlstore.ownedByDevice",
 	"internal/sqlstore.pairsChunk",
 	"internal/sqlstore.valuesChunk",
+	"push.bodyPath",
+	"push.mentionsPath",
+	"push.presets",
 	"store/storetest.benchKeys",
 	"store/storetest.benchPositions",
 	"store/storetest.filler",

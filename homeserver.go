@@ -13,9 +13,11 @@ import (
 	"github.com/ca4c8834/homeserver/internal/api"
 	"github.com/ca4c8834/homeserver/internal/devicelist"
 	"github.com/ca4c8834/homeserver/internal/live"
+	"github.com/ca4c8834/homeserver/internal/pushrules"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
 	"github.com/ca4c8834/homeserver/internal/reader"
 	"github.com/ca4c8834/homeserver/internal/room"
+	"github.com/ca4c8834/homeserver/push"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/store/sqlite"
 	"github.com/ca4c8834/homeserver/sync"
@@ -76,18 +78,22 @@ func build(cfg *config, signer *events.Signer) *Server {
 		Memory: memory, Reader: read, Server: cfg.name, Now: cfg.now, DefaultVersion: version,
 	})
 	lists := devicelist.New(memory)
+	rules := pushrules.New(pushrules.Config{
+		Store: cfg.store, Defaults: push.NewDefaults(cfg.pushRules), Waker: memory,
+	})
 	s.accounts = account.New(account.Config{
 		Store: cfg.store, Server: cfg.name, Now: cfg.now, Logger: cfg.logger,
 		Provider: cfg.provider, Registration: account.Registration(cfg.registration),
 		RegistrationTokens: cfg.registrationTokens, Cost: cfg.cost, Limiter: limiter,
-		Waker: memory, DeviceLists: lists, Rooms: rooms,
+		Waker: memory, DeviceLists: lists, Rooms: rooms, PushRules: rules,
 	})
 	s.api = api.New(api.Config{
 		Authenticator: api.Accounts{Service: s.accounts},
 		Accounts:      s.accounts,
 		Rooms:         rooms,
 		Reader:        read,
-		Sync:          sync.New(sync.Config{Memory: memory, Reader: read, Stopping: s.life.stopping}),
+		Sync:          sync.New(sync.Config{Memory: memory, Reader: read, Stopping: s.life.stopping, PushRules: rules}),
+		PushRules:     rules,
 		Limiter:       limiter,
 		Logger:        cfg.logger,
 		Now:           cfg.now,

@@ -13,6 +13,7 @@ import (
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/account"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
+	"github.com/ca4c8834/homeserver/push"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/uia"
 )
@@ -33,6 +34,7 @@ type config struct {
 	registrationTokens []string
 	limits             map[ratelimit.Class]ratelimit.Limit
 	clientAddress      func(*http.Request) string
+	pushRules          push.Options
 	cost               account.Cost
 	logger             *slog.Logger
 	now                func() time.Time
@@ -206,6 +208,14 @@ func WithClientAddress(address func(*http.Request) string) Option {
 			c.fault("WithClientAddress: the function is nil")
 		}
 	}
+}
+
+// WithPushRules chooses the push rules that every user has from the beginning.
+// What users set about a rule that they do not have any more is kept, in case it
+// comes back. Default: the rules of the specification and those it had before,
+// which clients that do not say whom they mention still need.
+func WithPushRules(o push.Options) Option {
+	return func(c *config) { c.pushRules = o }
 }
 
 // WithInsecurePasswordHashing makes hashing a password cost microseconds instead
