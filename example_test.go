@@ -1,0 +1,140 @@
+package homeserver_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/ca4c8834/homeserver"
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/store/sqlite"
+	"github.com/ca4c8834/homeserver/uia"
+)
+
+// A homeserver by itself, whose data is in a file.
+func Example() {
+	st, err := sqlite.Open("chat.db")
+	if err != nil {
+		log.Fatal(err)
+	}
+	srv, err := homeserver.New("example.org",
+		homeserver.WithStore(st),
+		homeserver.WithPublicURL("https://example.org"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	log.Print(http.ListenAndServe(":8008", srv))
+}
+
+// A homeserver inside a program that serves other things.
+func Example_mounting() {
+	srv, err := homeserver.New("example.org", homeserver.WithPublicURL("https://app.example.org/chat"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	mux := http.NewServeMux()
+	mux.Handle("/chat/", srv)
+	mux.Handle("/", http.FileServer(http.Dir("static")))
+	log.Print(http.ListenAndServe(":8080", mux))
+}
+
+// The web server waits for requests in progress, so the homeserver has to end
+// the long polls first.
+func ExampleServer_Shutdown() {
+	srv, err := homeserver.New("example.org")
+	if err != nil {
+		log.Fatal(err)
+	}
+	web := &http.Server{Addr: ":8008", Handler: srv}
+	interrupted, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	go func() {
+		<-interrupted.Done()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := errors.Join(srv.Shutdown(ctx), web.Shutdown(ctx)); err != nil {
+			log.Print(err)
+		}
+	}()
+	log.Print(web.ListenAndServe())
+}
+
+// users is a program's own table of accounts.
+type users map[string]string
+
+// CheckPassword implements uia.Provider.
+func (u users) CheckPassword(_ context.Context, user events.UserID, password string) error {
+	switch want, ok := u[user.Localpart()]; {
+	case !ok:
+		return uia.ErrUnknownUser
+	case password != want: // a real one compares hashes
+		return uia.ErrDenied
+	}
+	return nil
+}
+
+// Users sign in with the passwords that they have at the program.
+func ExampleWithAuthProvider() {
+	srv, err := homeserver.New("example.org", homeserver.WithAuthProvider(users{"alice": "secret"}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+}
+
+// A user who is signed in at the program gets a session at the homeserver
+// without another password.
+func ExampleServer_SignIn() {
+	srv, err := homeserver.New("example.org")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	username := func(*http.Request) string { return "alice" } // of the program's own cookie
+	http.HandleFunc("POST /chat/session", func(w http.ResponseWriter, r *http.Request) {
+		session, err := srv.SignIn(r.Context(), username(r), homeserver.Device{Name: "web chat"})
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusForbidden)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]string{
+			"user_id": string(session.User), "device_id": session.Device, "access_token": session.Token,
+		})
+	})
+}
+
+// What a method refuses has the code that a client would see.
+func ExampleServer_CreateUser() {
+	srv, err := homeserver.New("example.org")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	user, err := srv.CreateUser(context.Background(), "alice", "wonderland")
+	fmt.Println(user, err)
+	_, err = srv.CreateUser(context.Background(), "alice", "looking-glass")
+	fmt.Println(errors.Is(err, homeserver.ErrorCode("M_USER_IN_USE")))
+	// Output:
+	// @alice:example.org <nil>
+	// true
+}
+
+// A proxy on the same machine tells the addresses of clients.
+func ExampleForwardedFor() {
+	srv, err := homeserver.New("example.org",
+		homeserver.WithClientAddress(homeserver.ForwardedFor(netip.MustParsePrefix("127.0.0.1/32"))))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+}
