@@ -16,7 +16,9 @@ import (
 	"github.com/ca4c8834/homeserver/internal/pushrules"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
 	"github.com/ca4c8834/homeserver/internal/reader"
+	"github.com/ca4c8834/homeserver/internal/receipts"
 	"github.com/ca4c8834/homeserver/internal/room"
+	"github.com/ca4c8834/homeserver/internal/typing"
 	"github.com/ca4c8834/homeserver/push"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/store/sqlite"
@@ -29,6 +31,7 @@ type Server struct {
 	name     events.ServerName
 	store    store.Store
 	life     *lifetime
+	typing   *typing.Service
 	accounts *account.Service
 	api      *api.API
 }
@@ -56,26 +59,34 @@ func New(name string, options ...Option) (*Server, error) {
 			return nil, fmt.Errorf("make homeserver: %w", err)
 		}
 	}
-	signer, err := claim(cfg.store, cfg.name)
+	s, err := build(cfg)
 	if err != nil {
 		if own {
 			err = errors.Join(err, cfg.store.Close())
 		}
 		return nil, fmt.Errorf("make homeserver: %w", err)
 	}
-	return build(cfg, signer), nil
+	return s, nil
 }
 
 // build makes the services, from the lowest to the highest, and the handlers
 // on top of them.
-func build(cfg *config, signer *events.Signer) *Server {
+func build(cfg *config) (*Server, error) {
+	signer, err := claim(cfg.store, cfg.name)
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{name: cfg.name, store: cfg.store, life: newLifetime()}
 	limiter := ratelimit.New(cfg.limits, cfg.now)
 	memory := live.New(cfg.store, live.DefaultLimit, cfg.now)
 	read := &reader.Reader{Memory: memory, Signer: signer, Now: cfg.now}
+	if s.typing, err = typing.New(context.Background(), memory, cfg.now, cfg.logger); err != nil {
+		return nil, err
+	}
 	version, _ := events.LookupVersion(events.DefaultVersion)
 	rooms := room.New(room.Config{
 		Memory: memory, Reader: read, Server: cfg.name, Now: cfg.now, DefaultVersion: version,
+		Typing: s.typing,
 	})
 	lists := devicelist.New(memory)
 	rules := pushrules.New(pushrules.Config{
@@ -92,7 +103,11 @@ func build(cfg *config, signer *events.Signer) *Server {
 		Accounts:      s.accounts,
 		Rooms:         rooms,
 		Reader:        read,
-		Sync:          sync.New(sync.Config{Memory: memory, Reader: read, Stopping: s.life.stopping, PushRules: rules}),
+		Typing:        s.typing,
+		Receipts:      &receipts.Service{Memory: memory, Now: cfg.now},
+		Sync: sync.New(sync.Config{
+			Memory: memory, Reader: read, Stopping: s.life.stopping, Typing: s.typing, PushRules: rules,
+		}),
 		PushRules:     rules,
 		Limiter:       limiter,
 		Logger:        cfg.logger,
@@ -100,7 +115,7 @@ func build(cfg *config, signer *events.Signer) *Server {
 		ClientAddress: cfg.clientAddress,
 		Discovery:     api.Discovery{BaseURL: cfg.publicURL},
 	})
-	return s
+	return s, nil
 }
 
 // The settings that tell whose the data is.
@@ -172,6 +187,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Stopping again is harmless.
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.life.end(ctx)
+	s.typing.Close()
 	return errors.Join(err, s.store.Close())
 }
 
@@ -180,5 +196,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // is either on disk or was never made.
 func (s *Server) Close() error {
 	s.life.cutOff()
+	s.typing.Close()
 	return s.store.Close()
 }

@@ -22,8 +22,8 @@ type Members interface {
 	// by room number.
 	RoomsOf(user events.UserID) ([]Member, error)
 
-	// RoomActivity returns the position of the newest event of each room
-	// that a user is joined to, invited to or knocking on.
+	// RoomActivity returns the position of the newest event or receipt of each
+	// room that a user is joined to, invited to or knocking on.
 	RoomActivity(user events.UserID) (map[RoomNum]Pos, error)
 
 	// SharingRoom returns those of the others who are joined to a room that

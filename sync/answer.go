@@ -54,11 +54,7 @@ func (a *answer) make(ctx context.Context) error {
 	w.string(reader.Token(a.until))
 	if a.data.global != nil {
 		a.empty = false
-		w.openEvents("account_data")
-		for _, e := range a.data.global {
-			w.raw(e)
-		}
-		w.closeEvents()
+		writeEvents(w, "account_data", a.data.global)
 	}
 	if len(a.rooms) > 0 {
 		a.empty = false

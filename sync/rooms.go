@@ -17,7 +17,14 @@ func (a *answer) makeRooms(ctx context.Context) error {
 		from = 0
 	}
 	told := map[events.RoomID]bool{}
-	for _, c := range a.user.RoomsSince(from) {
+	changes := a.user.RoomsSince(from)
+	if from > 0 && from < a.user.From { // typing that nobody has followed for the user
+		changes = append(changes, a.Typing.ChangedSince(from)...)
+	}
+	for _, c := range changes {
+		if told[c.ID] {
+			continue
+		}
 		told[c.ID] = true
 		if err := a.makeRoom(ctx, c); err != nil {
 			return err
@@ -29,7 +36,7 @@ func (a *answer) makeRooms(ctx context.Context) error {
 		}
 		w := writer{}
 		w.open('{')
-		writeAccountData(&w, data)
+		writeEvents(&w, "account_data", data)
 		w.close('}')
 		room, err := a.Memory.Room(ctx, id)
 		switch {
@@ -156,7 +163,13 @@ func (v *visit) tell(ctx context.Context, part string, until store.Pos, before b
 	}
 	data := v.data.rooms[v.room.ID]
 	summary := part == "join" && (whole || v.summaryChanged(until))
-	if len(t.events) == 0 && len(state) == 0 && !t.limited && !whole && !summary && data == nil {
+	var ephemeral [][]byte
+	if part == "join" {
+		if ephemeral, err = v.ephemeral(ctx, whole); err != nil {
+			return err
+		}
+	}
+	if len(t.events) == 0 && len(state) == 0 && !t.limited && !whole && !summary && data == nil && ephemeral == nil {
 		return nil
 	}
 	w := &v.out
@@ -186,8 +199,11 @@ func (v *visit) tell(ctx context.Context, part string, until store.Pos, before b
 	if summary {
 		v.summary()
 	}
+	if ephemeral != nil {
+		writeEvents(w, "ephemeral", ephemeral)
+	}
 	if data != nil {
-		writeAccountData(w, data)
+		writeEvents(w, "account_data", data)
 	}
 	w.close('}')
 	v.add(part, v.room.ID, w.buf)
@@ -224,8 +240,8 @@ func (v *visit) event(e *live.Event) {
 	v.out.buf = v.form.Append(v.out.buf, v.scope, e)
 }
 
-func writeAccountData(w *writer, list [][]byte) {
-	w.openEvents("account_data")
+func writeEvents(w *writer, name string, list [][]byte) {
+	w.openEvents(name)
 	for _, e := range list {
 		w.raw(e)
 	}

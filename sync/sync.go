@@ -36,6 +36,7 @@ type Config struct {
 	// Stopping ends when the server is asked to stop; requests that wait are then
 	// answered. Required.
 	Stopping context.Context
+	Typing   Typing // required
 
 	PushRules PushRules
 }

@@ -12,7 +12,9 @@ import (
 	"github.com/ca4c8834/homeserver/internal/pushrules"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
 	"github.com/ca4c8834/homeserver/internal/reader"
+	"github.com/ca4c8834/homeserver/internal/receipts"
 	"github.com/ca4c8834/homeserver/internal/room"
+	"github.com/ca4c8834/homeserver/internal/typing"
 	"github.com/ca4c8834/homeserver/sync"
 )
 
@@ -25,6 +27,9 @@ type Config struct {
 	// Rooms is the service for what is done in rooms, Reader what its events are rendered with.
 	Rooms  *room.Service
 	Reader *reader.Reader
+	// Typing and Receipts are the services for who types and who has read what.
+	Typing   *typing.Service
+	Receipts *receipts.Service
 	// Sync is the service that tells what is new.
 	Sync *sync.Service
 	// PushRules is the service for push rules.
@@ -106,6 +111,8 @@ func (a *API) routes() []route {
 		a.state(),
 		a.createRoom(),
 		a.membership(),
+		a.typing(),
+		a.receipts(),
 		a.sync(),
 		a.alias(),
 		a.directory(),

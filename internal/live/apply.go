@@ -151,6 +151,9 @@ func load(v store.View, row store.Room) (*Room, error) {
 		}
 	}
 	r.shareEvents()
+	if r.receipts, err = v.ReceiptsChanged(row.Num); err != nil {
+		return nil, err
+	}
 	history, err := v.StateHistory(row.Num, events.StateKey{Type: events.TypeHistoryVisibility})
 	if err != nil {
 		return nil, err

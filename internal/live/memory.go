@@ -198,6 +198,9 @@ func (m *Memory) apply(changes []change) {
 		case c.redacted != nil:
 			c.room.redact(c.redacted)
 			m.settle(c.room)
+		case c.ephemeral:
+			c.room.receiptsAdded(c.pos)
+			m.users.roomChanged(RoomChange{Num: c.room.Num, ID: c.room.ID, Pos: c.pos}, c.user)
 		case c.forgotten:
 			m.users.roomForgotten(c.user, c.room.Num)
 		default:
@@ -205,6 +208,14 @@ func (m *Memory) apply(changes []change) {
 		}
 	}
 	m.position.Store(int64(last))
+	m.users.announce()
+}
+
+// RoomChanged announces a change in a room to its members. It must be called while
+// the store commits, from OnCommit.
+func (m *Memory) RoomChanged(room *Room, pos store.Pos) {
+	m.users.roomChanged(RoomChange{Num: room.Num, ID: room.ID, Pos: pos}, "")
+	m.position.Store(int64(max(m.Position(), pos)))
 	m.users.announce()
 }
 

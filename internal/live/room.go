@@ -33,6 +33,7 @@ type Room struct {
 	newest     store.Pos // position of the newest event; 0: not committed yet
 	changed    store.Pos // position of the newest state event or redaction of one
 	regrouped  store.Pos // position of the newest member event
+	receipts   store.Pos // position of the newest receipt
 	size       int       // rough bytes, maintained by the writer
 
 	draft *Draft // of the transaction under way; its content is the writer's own, the field of Memory.mu
@@ -77,6 +78,19 @@ func (r *Room) MembersChanged() store.Pos {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.regrouped
+}
+
+// ReceiptsChanged is the position of the newest receipt; 0 if there is none.
+func (r *Room) ReceiptsChanged() store.Pos {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.receipts
+}
+
+func (r *Room) receiptsAdded(pos store.Pos) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.receipts = max(r.receipts, pos)
 }
 
 // StateEvent returns the current state event of a key, or nil.

@@ -26,6 +26,7 @@ type change struct {
 	undo      undo          // of the room's draft
 	user      events.UserID // has something new
 	forgotten bool          // the user has forgotten room
+	ephemeral bool          // room has something new that is no event, for the user or all
 }
 
 // Update runs fn as store.Update does, and applies to memory what it did.
@@ -50,6 +51,12 @@ func (tx *Tx) note(c change) {
 // account data, at a position taken in this transaction.
 func (tx *Tx) UserChanged(user events.UserID, pos store.Pos) {
 	tx.note(change{user: user, pos: pos})
+}
+
+// ReceiptsChanged announces new receipts in a room, at a position taken in this
+// transaction: to its members, or to one user alone.
+func (tx *Tx) ReceiptsChanged(d *Draft, pos store.Pos, alone events.UserID) {
+	tx.note(change{room: d.Room, user: alone, pos: pos, ephemeral: true})
 }
 
 // ForgetRoom marks a room as forgotten by a user. store.ErrNotFound if they

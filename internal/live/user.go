@@ -12,6 +12,9 @@ import (
 // User is someone who syncs. Its methods are safe for concurrent use.
 type User struct {
 	ID events.UserID
+	// From is the position at which memory began to follow the user: what is no
+	// change of a room or of the user's own is not known for before.
+	From store.Pos
 
 	mu      sync.Mutex
 	rooms   map[store.RoomNum]*place

@@ -94,7 +94,7 @@ func (us *users) add(id events.UserID, rooms []store.Member, activity map[store.
 		return u
 	}
 	us.expire(now)
-	u := &User{ID: id, rooms: make(map[store.RoomNum]*place, len(rooms)), changed: pos, own: pos, connections: 1}
+	u := &User{ID: id, From: pos, rooms: make(map[store.RoomNum]*place, len(rooms)), changed: pos, own: pos, connections: 1}
 	changes := make([]RoomChange, 0, len(rooms))
 	for _, r := range rooms {
 		c := RoomChange{Num: r.Room, ID: r.RoomID, Pos: r.Pos, Forgotten: r.Forgotten}
@@ -174,7 +174,7 @@ func (us *users) find(id events.UserID) *User {
 // active, and whoever it is about.
 func (us *users) eventAdded(r *Room, e *Event) {
 	c := RoomChange{Num: r.Num, ID: r.ID, Pos: e.Pos}
-	us.roomChanged(c)
+	us.roomChanged(c, "")
 	if e.Type != events.TypeMember || !e.IsState() {
 		return
 	}
@@ -191,8 +191,16 @@ func (us *users) eventAdded(r *Room, e *Event) {
 	}
 }
 
-// roomChanged notes a change for the active members of a room.
-func (us *users) roomChanged(c RoomChange) {
+// roomChanged notes a change for the active members of a room, or for one of them
+// alone.
+func (us *users) roomChanged(c RoomChange, alone events.UserID) {
+	if alone != "" {
+		if u := us.find(alone); u != nil && u.rooms[c.Num] != nil {
+			us.note(u, c.Pos)
+			u.move(c)
+		}
+		return
+	}
 	for _, u := range us.byRoom[c.Num] {
 		us.note(u, c.Pos)
 		u.move(c)

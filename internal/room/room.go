@@ -43,6 +43,13 @@ type Config struct {
 	Now    func() time.Time
 	// DefaultVersion is the version of new rooms (CREATE-2, RVER-2).
 	DefaultVersion *events.RoomVersion
+	Typing         Typing
+}
+
+// Typing knows who is typing.
+type Typing interface {
+	// Stop ends a user's typing in a room, if they do.
+	Stop(tx *live.Tx, d *live.Draft, user events.UserID) error
 }
 
 // Service is the service for rooms.

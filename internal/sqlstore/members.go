@@ -32,7 +32,8 @@ func (v *view) RoomsOf(user events.UserID) ([]store.Member, error) {
 // RoomActivity implements store.Members.
 func (v *view) RoomActivity(user events.UserID) (map[store.RoomNum]store.Pos, error) {
 	newest := make(map[store.RoomNum]store.Pos)
-	err := v.query(`SELECT m.room, (SELECT max(e.pos) FROM hs_events e WHERE e.room = m.room)
+	err := v.query(`SELECT m.room, max((SELECT max(e.pos) FROM hs_events e WHERE e.room = m.room),
+			coalesce((SELECT max(r.pos) FROM hs_receipts r WHERE r.room = m.room), 0))
 		FROM hs_members m WHERE m.user_id = ? AND m.membership IN ('join', 'invite', 'knock')`,
 		func(r row) { newest[store.RoomNum(r.int(0))] = store.Pos(r.int(1)) }, string(user))
 	if err != nil {

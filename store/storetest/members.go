@@ -60,7 +60,7 @@ func members() []rule {
 			equal(f, of(f, alice)[0].Forgotten, false)
 			f.refused(store.ErrNotFound, func(tx store.Tx) error { return tx.ForgetRoom("@carl:example.org", room) })
 		}},
-		{"RoomActivity returns the position of the newest event of each room that a user is joined to, invited to or knocking on", func(f *fixture) {
+		{"RoomActivity returns the position of the newest event or receipt of each room that a user is joined to, invited to or knocking on", func(f *fixture) {
 			want := map[store.RoomNum]store.Pos{}
 			for _, m := range []string{"join", "invite", "knock", "leave", "ban"} {
 				room := f.room(m)
@@ -73,6 +73,12 @@ func members() []rule {
 				}
 			}
 			f.update(func(tx store.Tx) error { return put(tx, "no event") })
+			receipt := f.room("receipt")
+			f.add(receipt, stateEvent(events.TypeMember, string(alice), "join"))
+			f.update(func(tx store.Tx) error {
+				want[receipt] = tx.Next()
+				return tx.PutReceipt(store.Receipt{Room: receipt, User: bob, Type: "m.read", Event: "$1", Pos: want[receipt]})
+			})
 			f.view(func(v store.View) error {
 				got, err := v.RoomActivity(alice)
 				equal(f, got, want)

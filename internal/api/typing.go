@@ -1,0 +1,28 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/ratelimit"
+)
+
+// typing serves who is typing.
+func (a *API) typing() []route {
+	return []route{
+		put("/rooms/{roomId}/typing/{userId}", byUser, a.putTyping).own().guests().limit(ratelimit.Messages),
+	}
+}
+
+type typingIn struct {
+	Room    events.RoomID `path:"roomId"`
+	User    events.UserID `path:"userId"`
+	Typing  bool          `json:"typing" required:"true"`
+	Timeout int64         `json:"timeout"` // milliseconds
+}
+
+func (a *API) putTyping(ctx context.Context, _ *caller, in typingIn) (empty, error) {
+	timeout := time.Duration(min(max(in.Timeout, 0), time.Hour.Milliseconds())) * time.Millisecond
+	return empty{}, a.Typing.Set(ctx, in.User, in.Room, in.Typing, timeout)
+}
