@@ -41,7 +41,7 @@ func (s *Service) ProfileChanged(ctx context.Context, user events.UserID, names 
 		if err != nil || repeats(e, now) {
 			return ignoreRefusal(err)
 		}
-		_, err = tx.Append(d, e, store.Txn{})
+		_, err = add(tx, d, e, store.Txn{})
 		return err
 	})
 }
