@@ -32,19 +32,28 @@ func (c *memberCheck) thirdPartyInvite(invite []byte) error {
 	if pending.Sender != c.e.Sender {
 		return reject("5.4.1.6", "the third-party invite is by another user")
 	}
-	if !signedByAny(signed, inviteKeys(pending.Content)) {
+	if signer(signed, InviteKeys(pending.Content)) == nil {
 		return reject("5.4.1.7", "the third-party invite is not signed by any of its keys")
 	}
 	return nil
 }
 
-// inviteKeys collects public_key and public_keys[].public_key of an m.room.third_party_invite (AUTHZ-16).
-func inviteKeys(content []byte) []ed25519.PublicKey {
-	var keys []ed25519.PublicKey
+// InviteKey is a key with which the owner of a third-party identifier may be told.
+type InviteKey struct {
+	Key ed25519.PublicKey
+	// ValidityURL tells whether the key is still valid; "" if nobody does.
+	ValidityURL string
+}
+
+// InviteKeys collects the keys of an m.room.third_party_invite: public_key and public_keys[].public_key (AUTHZ-16). Those
+// that are no ed25519 keys are left out.
+func InviteKeys(content []byte) []InviteKey {
+	var keys []InviteKey
 	add := func(obj []byte) {
 		s, _ := stringMember(obj, "public_key")
+		url, _ := stringMember(obj, "key_validity_url")
 		if key, err := DecodeBase64(s); err == nil && len(key) == ed25519.PublicKeySize {
-			keys = append(keys, key)
+			keys = append(keys, InviteKey{key, url})
 		}
 	}
 	add(content)
@@ -58,15 +67,25 @@ func inviteKeys(content []byte) []ed25519.PublicKey {
 	}
 }
 
-// signedByAny reports whether any ed25519 signature on a canonical object verifies with any of the keys.
-func signedByAny(signed []byte, keys []ed25519.PublicKey) bool {
+// InviteSigner returns the first of the keys that any ed25519 signature on a JSON object verifies with, nil if there is
+// none.
+func InviteSigner(signed []byte, keys []InviteKey) *InviteKey {
+	canonical, err := CanonicalLoose(signed)
+	if err != nil {
+		return nil
+	}
+	return signer(canonical, keys)
+}
+
+// signer is InviteSigner for canonical objects.
+func signer(signed []byte, keys []InviteKey) *InviteKey {
 	text := appendWithout(make([]byte, 0, len(signed)), signed, unsignedKey)
 	checks := 0
 	entities := membersOf(lookup(signed, "signatures"))
 	for {
 		_, entity, ok := entities.next()
 		if !ok {
-			return false
+			return nil
 		}
 		signatures := membersOf(entity)
 		for {
@@ -79,12 +98,12 @@ func signedByAny(signed []byte, keys []ed25519.PublicKey) bool {
 			if err != nil || !strings.HasPrefix(unquote(keyID), "ed25519:") {
 				continue
 			}
-			for _, key := range keys {
+			for i := range keys {
 				if checks++; checks > maxInviteChecks {
-					return false
+					return nil
 				}
-				if ed25519.Verify(key, text, signature) {
-					return true
+				if ed25519.Verify(keys[i].Key, text, signature) {
+					return &keys[i]
 				}
 			}
 		}

@@ -287,16 +287,16 @@ func TestAuthThirdPartyInvite(t *testing.T) {
 func TestInviteCheckBound(t *testing.T) {
 	t.Parallel()
 	_, key := readSigningVectors(t)
-	keys := make([]ed25519.PublicKey, maxInviteChecks+1)
+	keys := make([]InviteKey, maxInviteChecks+1)
 	for i := range keys {
-		keys[i] = publicKey(ed25519.NewKeyFromSeed(make([]byte, 32)))
+		keys[i].Key = publicKey(ed25519.NewKeyFromSeed(make([]byte, 32)))
 	}
-	keys[maxInviteChecks] = publicKey(key)
+	keys[maxInviteChecks].Key = publicKey(key)
 	signed, err := SignJSON([]byte(`{"a":1}`), "x", "ed25519:0", key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if signedByAny(signed, keys) || !signedByAny(signed, keys[1:]) {
+	if InviteSigner(signed, keys) != nil || InviteSigner(signed, keys[1:]) != &keys[maxInviteChecks] {
 		t.Error("the bound is not where it should be")
 	}
 }

@@ -29,8 +29,9 @@ func (a *API) membership() []route {
 // Joins take the servers to ask for the room in the query, as via or server_name;
 // there are none but this one (MEMB-6).
 type joinIn struct {
-	Reason  *string         `json:"reason"`
-	Content json.RawMessage `body:""`
+	Reason     *string         `json:"reason"`
+	ThirdParty jsonObject      `json:"third_party_signed"`
+	Content    json.RawMessage `body:""`
 }
 
 type joinByIDIn struct {
@@ -44,7 +45,9 @@ type joinByNameIn struct {
 }
 
 func (a *API) joinByID(ctx context.Context, c *caller, in joinByIDIn) (roomIDOut, error) {
-	err := a.Rooms.Join(ctx, actor(c), room.Join{Room: in.Room, Reason: in.Reason, Content: in.Content})
+	err := a.Rooms.Join(ctx, actor(c), room.Join{
+		Room: in.Room, Reason: in.Reason, Content: in.Content, ThirdParty: json.RawMessage(in.ThirdParty),
+	})
 	return roomIDOut{in.Room}, err
 }
 

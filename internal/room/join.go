@@ -35,16 +35,29 @@ type Join struct {
 	// Content is what else the member event shall contain: JSON object, or nil
 	// (MEMB-9).
 	Content json.RawMessage
+	// ThirdParty is the proof that an invite to an address is for the actor: JSON
+	// object, or nil (MEMB-23).
+	ThirdParty json.RawMessage
 }
 
 // Join makes the actor join a room (MEMB-4 to MEMB-12).
 func (s *Service) Join(ctx context.Context, a Actor, in Join) error {
-	content := overlay(in.Content, field{keyMembership, nil}, field{keyReason, nil})
+	content := overlay(in.Content, field{keyMembership, nil}, field{keyReason, nil}, field{keyThirdParty, nil})
 	c := memberChange{target: a.User, membership: events.MembershipJoin, content: content, lazy: len(content) == len(`{}`)}
 	if in.Reason != nil {
 		c.content = overlay(content, field{keyReason, text(*in.Reason)})
 	}
+	if in.ThirdParty != nil {
+		if err := s.checkThirdParty(ctx, in.Room, in.ThirdParty); err != nil {
+			return err
+		}
+	}
 	return s.inRoom(ctx, in.Room, noSuchRoom(in.Room), func(tx *live.Tx, d *live.Draft) error {
+		if in.ThirdParty != nil {
+			if err := s.claimInvite(tx, d, a, in.ThirdParty); err != nil {
+				return err
+			}
+		}
 		_, err := s.setMember(tx, d, a, c)
 		return err
 	})

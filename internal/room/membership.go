@@ -21,6 +21,7 @@ const (
 	keyAuthorisedVia = "join_authorised_via_users_server"
 	keyMembership    = "membership"
 	keyReason        = "reason"
+	keyThirdParty    = "third_party_signed"
 )
 
 // memberChange is a membership that an actor wants somebody to have.

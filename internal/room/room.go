@@ -35,7 +35,7 @@ import (
 	"github.com/ca4c8834/homeserver/store"
 )
 
-// Config is what the service needs. All fields are required.
+// Config is what the service needs. All fields are required but the last.
 type Config struct {
 	Memory *live.Memory
 	Reader *reader.Reader
@@ -43,7 +43,10 @@ type Config struct {
 	Now    func() time.Time
 	// DefaultVersion is the version of new rooms (CREATE-2, RVER-2).
 	DefaultVersion *events.RoomVersion
-	Typing         Typing
+Typing         Typing
+	// InviteKeys knows the keys of third-party invites; nil: none that somebody
+	// would have to be asked about is valid.
+	InviteKeys InviteKeys
 }
 
 // Typing knows who is typing.
