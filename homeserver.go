@@ -12,7 +12,9 @@ import (
 	"github.com/ca4c8834/homeserver/internal/account"
 	"github.com/ca4c8834/homeserver/internal/api"
 	"github.com/ca4c8834/homeserver/internal/devicelist"
+	"github.com/ca4c8834/homeserver/internal/identity"
 	"github.com/ca4c8834/homeserver/internal/live"
+	"github.com/ca4c8834/homeserver/internal/outbound"
 	"github.com/ca4c8834/homeserver/internal/pushrules"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
 	"github.com/ca4c8834/homeserver/internal/reader"
@@ -32,6 +34,7 @@ type Server struct {
 	store    store.Store
 	life     *lifetime
 	typing   *typing.Service
+	outbound *http.Client // for addresses that users have chosen
 	accounts *account.Service
 	api      *api.API
 }
@@ -76,7 +79,7 @@ func build(cfg *config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{name: cfg.name, store: cfg.store, life: newLifetime()}
+	s := &Server{name: cfg.name, store: cfg.store, life: newLifetime(), outbound: outbound.New(nil)}
 	limiter := ratelimit.New(cfg.limits, cfg.now)
 	memory := live.New(cfg.store, live.DefaultLimit, cfg.now)
 	read := &reader.Reader{Memory: memory, Signer: signer, Now: cfg.now}
@@ -86,7 +89,8 @@ func build(cfg *config) (*Server, error) {
 	version, _ := events.LookupVersion(events.DefaultVersion)
 	rooms := room.New(room.Config{
 		Memory: memory, Reader: read, Server: cfg.name, Now: cfg.now, DefaultVersion: version,
-		Typing: s.typing,
+		Typing:     s.typing,
+		InviteKeys: identity.Keys{Client: s.outbound},
 	})
 	lists := devicelist.New(memory)
 	rules := pushrules.New(pushrules.Config{
@@ -188,6 +192,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.life.end(ctx)
 	s.typing.Close()
+	s.outbound.CloseIdleConnections()
 	return errors.Join(err, s.store.Close())
 }
 
@@ -197,5 +202,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) Close() error {
 	s.life.cutOff()
 	s.typing.Close()
+	s.outbound.CloseIdleConnections()
 	return s.store.Close()
 }

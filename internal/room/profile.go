@@ -6,12 +6,9 @@ import (
 	"slices"
 
 	"github.com/ca4c8834/homeserver/events"
-	"github.com/ca4c8834/homeserver/internal/account"
 	"github.com/ca4c8834/homeserver/internal/live"
 	"github.com/ca4c8834/homeserver/store"
 )
-
-var _ account.Rooms = (*Service)(nil)
 
 // ProfileChanged writes fields of a user's profile into the member event of every
 // room they are in (PROF-11, MEMB-42). It goes on when ctx ends.

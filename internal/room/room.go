@@ -43,7 +43,7 @@ type Config struct {
 	Now    func() time.Time
 	// DefaultVersion is the version of new rooms (CREATE-2, RVER-2).
 	DefaultVersion *events.RoomVersion
-Typing         Typing
+	Typing         Typing
 	// InviteKeys knows the keys of third-party invites; nil: none that somebody
 	// would have to be asked about is valid.
 	InviteKeys InviteKeys
