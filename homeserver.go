@@ -21,6 +21,7 @@ import (
 	"github.com/ca4c8834/homeserver/internal/receipts"
 	"github.com/ca4c8834/homeserver/internal/room"
 	"github.com/ca4c8834/homeserver/internal/typing"
+	"github.com/ca4c8834/homeserver/internal/unread"
 	"github.com/ca4c8834/homeserver/push"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/store/sqlite"
@@ -111,6 +112,7 @@ func build(cfg *config) (*Server, error) {
 		Receipts:      &receipts.Service{Memory: memory, Now: cfg.now},
 		Sync: sync.New(sync.Config{
 			Memory: memory, Reader: read, Stopping: s.life.stopping, Typing: s.typing, PushRules: rules,
+			Unread: unread.New(memory, read, rules),
 		}),
 		PushRules:     rules,
 		Limiter:       limiter,

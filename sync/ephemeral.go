@@ -26,37 +26,42 @@ const (
 	typeReceipt = "m.receipt"
 )
 
+// ephemeral is what is new in a room beside its events.
+type ephemeral struct {
+	events [][]byte
+	read   bool // the user has read something, so that counts may have changed (UNRD-4)
+}
+
 // ephemeral renders who types and who has read what in a room: all of it, or what
 // has changed (SYNC-40, SYNC-41).
-func (v *visit) ephemeral(ctx context.Context, whole bool) ([][]byte, error) {
+func (v *visit) ephemeral(ctx context.Context, whole bool) (e ephemeral, err error) {
 	since := v.since
 	if whole {
 		since = 0
 	}
-	filter := &v.Filter.Room.Ephemeral
-	if !filter.MatchRoom(v.room.ID) {
-		return nil, nil
+	wanted := func(typ string) bool {
+		filter := &v.Filter.Room.Ephemeral
+		return filter.MatchRoom(v.room.ID) && filter.EventFilter.Match(typ, "", nil)
 	}
-	var list [][]byte
-	if filter.EventFilter.Match(typeTyping, "", nil) {
-		if users, pos := v.Typing.In(v.room.ID); pos > since && (!whole || len(users) > 0) {
-			list = append(list, typingEvent(users))
-		}
+	if users, pos := v.Typing.In(v.room.ID); pos > since && (!whole || len(users) > 0) && wanted(typeTyping) {
+		e.events = append(e.events, typingEvent(users))
 	}
-	if v.room.ReceiptsChanged() > since && filter.EventFilter.Match(typeReceipt, "", nil) {
-		var rows []store.Receipt
-		err := v.Memory.View(ctx, func(view store.View) (err error) {
-			rows, err = view.ReceiptsSince(v.room.Num, since)
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		if e := receiptEvent(rows, v.User); e != nil {
-			list = append(list, e)
-		}
+	if v.room.ReceiptsChanged() <= since {
+		return e, nil
 	}
-	return list, nil
+	var rows []store.Receipt
+	err = v.Memory.View(ctx, func(view store.View) (err error) {
+		rows, err = view.ReceiptsSince(v.room.Num, since)
+		return err
+	})
+	if err != nil {
+		return e, err
+	}
+	e.read = slices.ContainsFunc(rows, func(r store.Receipt) bool { return r.User == v.User })
+	if event := receiptEvent(rows, v.User); event != nil && wanted(typeReceipt) {
+		e.events = append(e.events, event)
+	}
+	return e, nil
 }
 
 func typingEvent(users []events.UserID) []byte {

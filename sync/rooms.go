@@ -163,13 +163,13 @@ func (v *visit) tell(ctx context.Context, part string, until store.Pos, before b
 	}
 	data := v.data.rooms[v.room.ID]
 	summary := part == "join" && (whole || v.summaryChanged(until))
-	var ephemeral [][]byte
+	var more ephemeral
 	if part == "join" {
-		if ephemeral, err = v.ephemeral(ctx, whole); err != nil {
+		if more, err = v.ephemeral(ctx, whole); err != nil {
 			return err
 		}
 	}
-	if len(t.events) == 0 && len(state) == 0 && !t.limited && !whole && !summary && data == nil && ephemeral == nil {
+	if len(t.events) == 0 && len(state) == 0 && !t.limited && !whole && !summary && data == nil && more.events == nil && !more.read {
 		return nil
 	}
 	w := &v.out
@@ -199,8 +199,15 @@ func (v *visit) tell(ctx context.Context, part string, until store.Pos, before b
 	if summary {
 		v.summary()
 	}
-	if ephemeral != nil {
-		writeEvents(w, "ephemeral", ephemeral)
+	if part == "join" {
+		counts, err := v.Unread.Of(ctx, v.scope, until, v.settings.ignored)
+		if err != nil {
+			return err
+		}
+		v.writeUnread(counts)
+	}
+	if more.events != nil {
+		writeEvents(w, "ephemeral", more.events)
 	}
 	if data != nil {
 		writeEvents(w, "account_data", data)

@@ -37,6 +37,7 @@ type Config struct {
 	// answered. Required.
 	Stopping context.Context
 	Typing   Typing // required
+	Unread   Unread // required
 
 	PushRules PushRules
 }

@@ -153,6 +153,16 @@ func (s *Scope) JoinedThroughout(from, until store.Pos) bool {
 	return true
 }
 
+// JoinedAt is the position since which the user has been joined without
+// interruption; 0 if they are not. The scope must be loaded.
+func (s *Scope) JoinedAt() store.Pos {
+	var since store.Pos
+	for i := len(s.history) - 1; i >= 0 && s.history[i].value == events.MembershipJoin; i-- {
+		since = s.history[i].pos
+	}
+	return since
+}
+
 // LastLeft is the position at which the user last ceased to be joined; 0 if they
 // never were. The scope must be loaded.
 func (s *Scope) LastLeft() store.Pos {

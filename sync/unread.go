@@ -1,0 +1,49 @@
+package sync
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/reader"
+	"github.com/ca4c8834/homeserver/internal/unread"
+	"github.com/ca4c8834/homeserver/store"
+)
+
+// Unread counts what a user has not read.
+type Unread interface {
+	// Of counts what the user of the scope has not read up to a position.
+	Of(ctx context.Context, scope *reader.Scope, until store.Pos, ignored map[events.UserID]bool) (unread.Counts, error)
+}
+
+// writeUnread writes the counts of a room (UNRD-1, UNRD-6, UNRD-7, SYNC-39).
+func (v *visit) writeUnread(c unread.Counts) {
+	threads := v.Filter.Room.Timeline.UnreadThreadNotifications
+	total := c.Total()
+	if threads {
+		total = c.Main
+	}
+	v.out.key("unread_notifications")
+	v.writeCount(total)
+	if !threads || len(c.Threads) == 0 {
+		return
+	}
+	v.out.key("unread_thread_notifications")
+	v.out.open('{')
+	for _, root := range slices.Sorted(maps.Keys(c.Threads)) {
+		v.out.key(string(root))
+		v.writeCount(c.Threads[root])
+	}
+	v.out.close('}')
+}
+
+func (v *visit) writeCount(c unread.Count) {
+	w := &v.out
+	w.open('{')
+	w.key("highlight_count")
+	w.int(c.Highlights)
+	w.key("notification_count")
+	w.int(c.Notifications)
+	w.close('}')
+}
