@@ -220,15 +220,12 @@ type containsDisplayName struct{}
 func (containsDisplayName) possible(ev *Event) bool { return ev.field(&bodyPath).value.Str != "" }
 
 func (containsDisplayName) match(ev *Event) bool {
-	if ev.member == nil {
+	text, ok := ev.field(&bodyPath).foldedText()
+	if !ok || ev.member == nil || !ev.afford(len(text)+len(ev.member.Content)) {
 		return false
 	}
 	name := gjson.GetBytes(ev.member.Content, "displayname")
-	if name.Type != gjson.String || name.Str == "" {
-		return false
-	}
-	text, ok := ev.field(&bodyPath).foldedText()
-	return ok && ev.afford(len(text)) && containsWords(text, name.Str)
+	return name.Type == gjson.String && name.Str != "" && containsWords(text, name.Str)
 }
 
 // The conditions of server-default rules that name the user.

@@ -220,6 +220,10 @@ func TestConditions(t *testing.T) {
 			`[{"kind":"event_property_contains","key":"content.topic","value":null}]`,
 			[]*events.Event{topic(`[1,null]`)}, []*events.Event{topic(`[]`), topic(`null`), topic(`[false,""]`)},
 		},
+		"EVAL-10 what a redaction redacts, wherever it says so": {
+			`[{"kind":"event_match","key":"redacts","pattern":"$gone"}]`,
+			[]*events.Event{redaction("$gone")}, []*events.Event{redaction(""), redaction("$other"), event("m.room.redaction", `{"redacts":"$gone"}`)},
+		},
 		"what clients do not see is not asked": {
 			`[{"kind":"event_property_is","key":"depth","value":0}]`, nil, []*events.Event{topic(`1`)},
 		},
@@ -325,6 +329,7 @@ func TestContainsDisplayName(t *testing.T) {
 		{"al al", "al al al", true},
 		{"", "anything", false},
 		{"", "", false},
+		{"", "\ufffd", false},
 		{"al", "", false},
 	} {
 		if got := fulfils(t, condition, message(tt.body), crowd, named(tt.name)); got != tt.want {

@@ -29,6 +29,12 @@ func state(typ, key, content string) *events.Event {
 	return e
 }
 
+func redaction(of events.EventID) *events.Event {
+	e := event("m.room.redaction", `{}`)
+	e.Redacts = of
+	return e
+}
+
 func message(body string) *events.Event {
 	return event("m.room.message", fmt.Sprintf(`{"body":%q,"msgtype":"m.text"}`, body))
 }

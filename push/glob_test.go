@@ -152,6 +152,42 @@ func TestPathologicalPatterns(t *testing.T) {
 	}
 }
 
+// EVAL-21: each way to look at a lot of text counts; what is beyond the budget does not match.
+func TestBudget(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 30_000)
+	content := `{"topic":"` + long + `"`
+	for i := range maxFields {
+		content += fmt.Sprintf(`,"k%d":"v"`, i)
+	}
+	e := event("m.room.message", content+`,"list":[`+strings.Repeat("1,", 10_000)+`2],"body":"`+long+`"}`)
+	const whole = `{"kind":"event_match","key":"content.topic","pattern":"*x*"}`
+	var others []string // which leave no place for properties
+	for i := range maxFields {
+		others = append(others, fmt.Sprintf(`{"kind":"event_match","key":"content.k%d","pattern":"v"}`, i))
+	}
+	for name, condition := range map[string]string{
+		"whole value": `{"kind":"event_match","key":"content.topic","pattern":"*x*"}`,
+		"words":       `{"kind":"event_match","key":"content.body","pattern":"*x*"}`,
+		"array":       `{"kind":"event_property_contains","key":"content.list","value":2}`,
+		"properties":  strings.Join(others, ",") + `,{"kind":"event_match","key":"content.topic","pattern":"x*"},{"kind":"event_match","key":"content.body.x","pattern":"*"}`,
+		"names":       `{"kind":"contains_display_name"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			own := []string{"override", "last", `{"conditions":[` + whole + `],"actions":[]}`}
+			equal(t, rules(t, own...).Evaluate(NewEvent(e, crowd), named("y")).RuleID, "last")
+			if name != "names" { // whose condition does not hold
+				condition += `,{"kind":"event_match","key":"type","pattern":"never"}`
+			}
+			for i := range 500 {
+				own = append(own, "override", fmt.Sprint(i), `{"conditions":[`+condition+`],"actions":[]}`)
+			}
+			equal(t, rules(t, own...).Evaluate(NewEvent(e, crowd), named("y")).RuleID, ".m.rule.message")
+		})
+	}
+}
+
 // EVAL-21: what one user's rules have used up is missed neither by others nor by the server-default rules.
 func TestBudgetIsPerUser(t *testing.T) {
 	t.Parallel()

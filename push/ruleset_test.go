@@ -65,6 +65,12 @@ func TestPlaceRefuses(t *testing.T) {
 			t.Errorf("%+v: %v", at, err)
 		}
 	}
+	own, err := s.Put(Rule{Kind: KindRoom, ID: "own", Default: true, Enabled: true, Actions: []byte(`[]`)}, Place{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameJSON(t, own.AppendKind(nil, KindRoom), `[{"rule_id":"own","default":false,"enabled":true,"actions":[]},
+		{"rule_id":"r","default":false,"enabled":true,"actions":["notify"]}]`)
 	if _, err := s.Put(Rule{Kind: KindOverride, ID: masterID, Actions: []byte(`[]`)}, Place{}); err == nil {
 		t.Error("a server-default rule is replaced")
 	}
