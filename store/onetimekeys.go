@@ -16,7 +16,7 @@ type KeyPool struct {
 	OneTime      int64      // keys that are not claimed
 	Fallback     OneTimeKey // without an ID: there is none
 	FallbackUsed bool       // since it was put
-	Pos          Pos        // of the latest change
+	Claimed      Pos        // position of the latest claim; 0: none yet
 }
 
 // OneTimeKeys reads the pools of devices.
@@ -36,17 +36,17 @@ type OneTimeKeyWriter interface {
 	// AddOneTimeKeys adds keys, behind those that are there. One with the name
 	// of a claimed key replaces it. A name that is in a pool is ErrExists; the
 	// device has to exist, and names may not repeat.
-	AddOneTimeKeys(user events.UserID, device string, keys []OneTimeKey, pos Pos) error
+	AddOneTimeKeys(user events.UserID, device string, keys []OneTimeKey) error
 
-	// ClaimOneTimeKey takes the oldest key out of a pool: nobody gets it
-	// again. ErrNotFound if there is none.
+	// ClaimOneTimeKey takes the oldest key out of a pool, at a position taken
+	// with Tx.Next: nobody gets it again. ErrNotFound if there is none.
 	ClaimOneTimeKey(user events.UserID, device, algorithm string, pos Pos) (OneTimeKey, error)
 
 	// PutFallbackKey sets the fallback key of its algorithm, as one that was
 	// not used. The device has to exist.
-	PutFallbackKey(user events.UserID, device string, k OneTimeKey, pos Pos) error
+	PutFallbackKey(user events.UserID, device string, k OneTimeKey) error
 
-	// UseFallbackKey marks the fallback key of a pool as used. ErrNotFound if
-	// there is none.
+	// UseFallbackKey claims the fallback key of a pool, which stays there and
+	// is marked as used. ErrNotFound if there is none.
 	UseFallbackKey(user events.UserID, device, algorithm string, pos Pos) error
 }

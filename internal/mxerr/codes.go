@@ -131,6 +131,8 @@ const (
 	MNotYetUploaded Code = "M_NOT_YET_UPLOADED"
 	// MCannotOverwriteMedia: the media ID already has content.
 	MCannotOverwriteMedia Code = "M_CANNOT_OVERWRITE_MEDIA"
+	// MInvalidSignature: a key is not signed as it has to be.
+	MInvalidSignature Code = "M_INVALID_SIGNATURE"
 	// MWrongRoomKeysVersion: the backup version is not the current one.
 	MWrongRoomKeysVersion Code = "M_WRONG_ROOM_KEYS_VERSION"
 	// MUnknownPos: the position in the stream is not known any more.

@@ -235,6 +235,11 @@ func CannotOverwriteMedia(format string, args ...any) *Error {
 	return New(http.StatusConflict, MCannotOverwriteMedia, format, args...)
 }
 
+// InvalidSignature says that a signature is missing or wrong: 400 M_INVALID_SIGNATURE.
+func InvalidSignature(format string, args ...any) *Error {
+	return New(http.StatusBadRequest, MInvalidSignature, format, args...)
+}
+
 // UnknownPos says that the position in the stream is not known any more: 400 M_UNKNOWN_POS.
 func UnknownPos(format string, args ...any) *Error {
 	return New(http.StatusBadRequest, MUnknownPos, format, args...)

@@ -15,13 +15,13 @@ func (v *view) KeyPools(user events.UserID, device string) ([]store.KeyPool, err
 			Algorithm:    r.text(0),
 			OneTime:      r.int(1),
 			FallbackUsed: r.bool(4),
-			Pos:          store.Pos(r.int(5)),
+			Claimed:      store.Pos(r.int(5)),
 		}
 		if id := r.text(2); id != "" {
 			p.Fallback = store.OneTimeKey{Algorithm: p.Algorithm, ID: id, JSON: r.blob(3)}
 		}
 		return p
-	}, `SELECT algorithm, one_time, fallback_id, fallback, fallback_used, pos FROM hs_key_pools
+	}, `SELECT algorithm, one_time, fallback_id, fallback, fallback_used, claimed FROM hs_key_pools
 		WHERE user_id = ? AND device_id = ? ORDER BY algorithm`, string(user), device)
 }
 
@@ -36,7 +36,7 @@ func (v *view) OneTimeKey(user events.UserID, device, algorithm, id string) (key
 }
 
 // AddOneTimeKeys implements store.OneTimeKeyWriter.
-func (t *tx) AddOneTimeKeys(user events.UserID, device string, keys []store.OneTimeKey, pos store.Pos) error {
+func (t *tx) AddOneTimeKeys(user events.UserID, device string, keys []store.OneTimeKey) error {
 	added := make(map[string]int64)
 	for _, k := range keys {
 		_, err := t.exec(`DELETE FROM hs_one_time_keys WHERE user_id = ? AND device_id = ? AND algorithm = ? AND id = ? AND claimed > 0`,
@@ -53,10 +53,10 @@ func (t *tx) AddOneTimeKeys(user events.UserID, device string, keys []store.OneT
 		added[k.Algorithm]++
 	}
 	for algorithm, n := range added {
-		_, err := t.exec(`INSERT INTO hs_key_pools (user_id, device_id, algorithm, one_time, fallback_id, fallback, fallback_used, pos)
-			VALUES (?, ?, ?, ?, '', x'', 0, ?) ON CONFLICT (user_id, device_id, algorithm) DO UPDATE SET
-			one_time = one_time + excluded.one_time, pos = excluded.pos`,
-			string(user), device, algorithm, n, int64(pos))
+		_, err := t.exec(`INSERT INTO hs_key_pools (user_id, device_id, algorithm, one_time, fallback_id, fallback, fallback_used, claimed)
+			VALUES (?, ?, ?, ?, '', x'', 0, 0) ON CONFLICT (user_id, device_id, algorithm) DO UPDATE SET
+			one_time = one_time + excluded.one_time`,
+			string(user), device, algorithm, n)
 		if err != nil {
 			return err
 		}
@@ -78,23 +78,23 @@ func (t *tx) ClaimOneTimeKey(user events.UserID, device, algorithm string, pos s
 		return key, err
 	}
 	t.c.wrote = true
-	_, err = t.exec(`UPDATE hs_key_pools SET one_time = one_time - 1, pos = ? WHERE user_id = ? AND device_id = ? AND algorithm = ?`,
+	_, err = t.exec(`UPDATE hs_key_pools SET one_time = one_time - 1, claimed = ? WHERE user_id = ? AND device_id = ? AND algorithm = ?`,
 		int64(pos), string(user), device, algorithm)
 	return key, err
 }
 
 // PutFallbackKey implements store.OneTimeKeyWriter.
-func (t *tx) PutFallbackKey(user events.UserID, device string, k store.OneTimeKey, pos store.Pos) error {
-	_, err := t.exec(`INSERT INTO hs_key_pools (user_id, device_id, algorithm, one_time, fallback_id, fallback, fallback_used, pos)
-		VALUES (?, ?, ?, 0, ?, ?, 0, ?) ON CONFLICT (user_id, device_id, algorithm) DO UPDATE SET
-		fallback_id = excluded.fallback_id, fallback = excluded.fallback, fallback_used = 0, pos = excluded.pos`,
-		string(user), device, k.Algorithm, k.ID, bytes(k.JSON), int64(pos))
+func (t *tx) PutFallbackKey(user events.UserID, device string, k store.OneTimeKey) error {
+	_, err := t.exec(`INSERT INTO hs_key_pools (user_id, device_id, algorithm, one_time, fallback_id, fallback, fallback_used, claimed)
+		VALUES (?, ?, ?, 0, ?, ?, 0, 0) ON CONFLICT (user_id, device_id, algorithm) DO UPDATE SET
+		fallback_id = excluded.fallback_id, fallback = excluded.fallback, fallback_used = 0`,
+		string(user), device, k.Algorithm, k.ID, bytes(k.JSON))
 	return err
 }
 
 // UseFallbackKey implements store.OneTimeKeyWriter.
 func (t *tx) UseFallbackKey(user events.UserID, device, algorithm string, pos store.Pos) error {
-	return t.mustChange(`UPDATE hs_key_pools SET fallback_used = 1, pos = ?
+	return t.mustChange(`UPDATE hs_key_pools SET fallback_used = 1, claimed = ?
 		WHERE user_id = ? AND device_id = ? AND algorithm = ? AND fallback_id <> ''`,
 		int64(pos), string(user), device, algorithm)
 }

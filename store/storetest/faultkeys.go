@@ -79,16 +79,16 @@ func (t faultTx) PutDeviceKey(k store.DeviceKey) error {
 	return t.c.do(func() error { return t.writes.PutDeviceKey(k) })
 }
 
-func (t faultTx) AddOneTimeKeys(user events.UserID, device string, keys []store.OneTimeKey, pos store.Pos) error {
-	return t.c.do(func() error { return t.writes.AddOneTimeKeys(user, device, keys, pos) })
+func (t faultTx) AddOneTimeKeys(user events.UserID, device string, keys []store.OneTimeKey) error {
+	return t.c.do(func() error { return t.writes.AddOneTimeKeys(user, device, keys) })
 }
 
 func (t faultTx) ClaimOneTimeKey(user events.UserID, device, algorithm string, pos store.Pos) (store.OneTimeKey, error) {
 	return get(t.c, func() (store.OneTimeKey, error) { return t.writes.ClaimOneTimeKey(user, device, algorithm, pos) })
 }
 
-func (t faultTx) PutFallbackKey(user events.UserID, device string, k store.OneTimeKey, pos store.Pos) error {
-	return t.c.do(func() error { return t.writes.PutFallbackKey(user, device, k, pos) })
+func (t faultTx) PutFallbackKey(user events.UserID, device string, k store.OneTimeKey) error {
+	return t.c.do(func() error { return t.writes.PutFallbackKey(user, device, k) })
 }
 
 func (t faultTx) UseFallbackKey(user events.UserID, device, algorithm string, pos store.Pos) error {

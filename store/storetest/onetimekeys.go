@@ -12,13 +12,9 @@ func oneTimeKeys() []rule {
 	key := func(algorithm, id string) store.OneTimeKey {
 		return store.OneTimeKey{Algorithm: algorithm, ID: id, JSON: fmt.Appendf(nil, `{"key":"%s-%s"}`, algorithm, id)}
 	}
-	upload := func(f *fixture, keys ...store.OneTimeKey) (pos store.Pos) {
+	upload := func(f *fixture, keys ...store.OneTimeKey) {
 		f.Helper()
-		f.update(func(tx store.Tx) error {
-			pos = tx.Next()
-			return tx.AddOneTimeKeys(alice, "A", keys, pos)
-		})
-		return pos
+		f.update(func(tx store.Tx) error { return tx.AddOneTimeKeys(alice, "A", keys) })
 	}
 	claim := func(f *fixture, algorithm string) (got store.OneTimeKey, pos store.Pos) {
 		f.Helper()
@@ -39,11 +35,12 @@ func oneTimeKeys() []rule {
 		{"KeyPools returns the pools of a device that ever held a key, ordered by algorithm", func(f *fixture) {
 			f.addDevices(phone, store.Device{User: alice, ID: "B"})
 			equal(f, len(pools(f)), 0)
-			first := upload(f, key("y", "1"), key("y", "2"), key("x", "1"))
-			second := upload(f, key("y", "3"))
-			equal(f, pools(f), []store.KeyPool{{Algorithm: "x", OneTime: 1, Pos: first}, {Algorithm: "y", OneTime: 3, Pos: second}})
-			_, third := claim(f, "x")
-			equal(f, pools(f), []store.KeyPool{{Algorithm: "x", Pos: third}, {Algorithm: "y", OneTime: 3, Pos: second}})
+			upload(f, key("y", "1"), key("y", "2"), key("x", "1"))
+			upload(f, key("y", "3"))
+			equal(f, pools(f), []store.KeyPool{{Algorithm: "x", OneTime: 1}, {Algorithm: "y", OneTime: 3}})
+			_, pos := claim(f, "x")
+			upload(f, key("y", "4"))
+			equal(f, pools(f), []store.KeyPool{{Algorithm: "x", Claimed: pos}, {Algorithm: "y", OneTime: 4}})
 			f.view(func(v store.View) error {
 				other, err := v.KeyPools(alice, "B")
 				equal(f, len(other), 0)
@@ -72,7 +69,7 @@ func oneTimeKeys() []rule {
 			f.addDevices(phone)
 			upload(f, key("x", "1"))
 			f.refused(store.ErrExists, func(tx store.Tx) error {
-				return tx.AddOneTimeKeys(alice, "A", []store.OneTimeKey{key("x", "2"), key("x", "1")}, tx.Next())
+				return tx.AddOneTimeKeys(alice, "A", []store.OneTimeKey{key("x", "2"), key("x", "1")})
 			})
 			equal(f, pools(f)[0].OneTime, 1)
 			f.missing(func(v store.View) error { _, _, err := v.OneTimeKey(alice, "A", "x", "2"); return err })
@@ -106,14 +103,14 @@ func oneTimeKeys() []rule {
 			const n = 400
 			f.update(func(tx store.Tx) error {
 				for i := range n {
-					if err := tx.AddOneTimeKeys(alice, "A", []store.OneTimeKey{key("x", fmt.Sprint(i))}, tx.Next()); err != nil {
+					if err := tx.AddOneTimeKeys(alice, "A", []store.OneTimeKey{key("x", fmt.Sprint(i))}); err != nil {
 						return err
 					}
 					if _, err := tx.ClaimOneTimeKey(alice, "A", "x", tx.Next()); err != nil {
 						return err
 					}
 				}
-				return tx.AddOneTimeKeys(alice, "A", []store.OneTimeKey{key("x", "last")}, tx.Next())
+				return tx.AddOneTimeKeys(alice, "A", []store.OneTimeKey{key("x", "last")})
 			})
 			f.view(func(v store.View) error {
 				kept := 0
@@ -137,24 +134,23 @@ func oneTimeKeys() []rule {
 		{"PutFallbackKey sets the fallback key of its algorithm, as one that was not used; UseFallbackKey marks it", func(f *fixture) {
 			f.addDevices(phone)
 			upload(f, key("y", "1"))
-			var put, used store.Pos
+			var used store.Pos
 			f.update(func(tx store.Tx) error {
-				put = tx.Next()
-				if err := tx.PutFallbackKey(alice, "A", key("x", "old"), put); err != nil {
+				if err := tx.PutFallbackKey(alice, "A", key("x", "old")); err != nil {
 					return err
 				}
-				return tx.PutFallbackKey(alice, "A", key("x", "new"), put)
+				return tx.PutFallbackKey(alice, "A", key("x", "new"))
 			})
-			equal(f, pools(f)[0], store.KeyPool{Algorithm: "x", Fallback: key("x", "new"), Pos: put})
+			equal(f, pools(f)[0], store.KeyPool{Algorithm: "x", Fallback: key("x", "new")})
 			f.update(func(tx store.Tx) error { used = tx.Next(); return tx.UseFallbackKey(alice, "A", "x", used) })
-			equal(f, pools(f)[0], store.KeyPool{Algorithm: "x", Fallback: key("x", "new"), FallbackUsed: true, Pos: used})
+			equal(f, pools(f)[0], store.KeyPool{Algorithm: "x", Fallback: key("x", "new"), FallbackUsed: true, Claimed: used})
 			f.refused(store.ErrNotFound, func(tx store.Tx) error { return tx.UseFallbackKey(alice, "A", "y", tx.Next()) })
 			f.refused(store.ErrNotFound, func(tx store.Tx) error { return tx.UseFallbackKey(alice, "A", "z", tx.Next()) })
 
 			upload(f, key("x", "1"))
 			equal(f, pools(f)[0].FallbackUsed, true)
 			equal(f, pools(f)[0].OneTime, 1)
-			f.update(func(tx store.Tx) error { return tx.PutFallbackKey(alice, "A", key("x", "newer"), tx.Next()) })
+			f.update(func(tx store.Tx) error { return tx.PutFallbackKey(alice, "A", key("x", "newer")) })
 			equal(f, pools(f)[0].FallbackUsed, false)
 			equal(f, pools(f)[0].Fallback, key("x", "newer"))
 			equal(f, pools(f)[0].OneTime, 1)
@@ -164,10 +160,10 @@ func oneTimeKeys() []rule {
 			upload(f, key("x", "1"), key("x", "2"))
 			claim(f, "x")
 			f.update(func(tx store.Tx) error {
-				if err := tx.AddOneTimeKeys(alice, "B", []store.OneTimeKey{key("x", "1")}, tx.Next()); err != nil {
+				if err := tx.AddOneTimeKeys(alice, "B", []store.OneTimeKey{key("x", "1")}); err != nil {
 					return err
 				}
-				if err := tx.PutFallbackKey(alice, "A", key("x", "f"), tx.Next()); err != nil {
+				if err := tx.PutFallbackKey(alice, "A", key("x", "f")); err != nil {
 					return err
 				}
 				if err := tx.DeleteDevice(alice, "A"); err != nil {
@@ -196,7 +192,7 @@ func claimAtOnce(f *fixture) {
 	f.update(func(tx store.Tx) error {
 		for i := range n {
 			keys := []store.OneTimeKey{{Algorithm: "x", ID: fmt.Sprint(i)}}
-			if err := tx.AddOneTimeKeys(alice, "A", keys, tx.Next()); err != nil {
+			if err := tx.AddOneTimeKeys(alice, "A", keys); err != nil {
 				return err
 			}
 		}

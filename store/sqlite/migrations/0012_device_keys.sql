@@ -30,7 +30,7 @@ CREATE TABLE hs_key_pools (
     fallback_id   TEXT NOT NULL,    -- empty: there is no fallback key
     fallback      BLOB NOT NULL,
     fallback_used INTEGER NOT NULL,
-    pos           INTEGER NOT NULL, -- of the latest change
+    claimed       INTEGER NOT NULL, -- position of the latest claim; 0: none yet
     PRIMARY KEY (user_id, device_id, algorithm)
 ) STRICT, WITHOUT ROWID;
 
