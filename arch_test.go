@@ -27,7 +27,7 @@ var layers = [][]string{
 	{"internal/mxerr", "internal/outbound", "internal/ratelimit", "internal/record"},
 	{"store", "uia", "media", "push"},
 	{"internal/sqlstore", "internal/live", "media/mediatest"},
-	{"store/sqlite", "store/storetest", "internal/reader"},
+	{"store/sqlite", "store/storetest", "internal/reader", "internal/devicelist"},
 	{services},
 	{"internal/api"},
 	{"."},

@@ -11,8 +11,10 @@ import (
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/account"
 	"github.com/ca4c8834/homeserver/internal/api"
+	"github.com/ca4c8834/homeserver/internal/backup"
 	"github.com/ca4c8834/homeserver/internal/devicelist"
 	"github.com/ca4c8834/homeserver/internal/identity"
+	"github.com/ca4c8834/homeserver/internal/keys"
 	"github.com/ca4c8834/homeserver/internal/live"
 	"github.com/ca4c8834/homeserver/internal/outbound"
 	"github.com/ca4c8834/homeserver/internal/pushrules"
@@ -20,6 +22,7 @@ import (
 	"github.com/ca4c8834/homeserver/internal/reader"
 	"github.com/ca4c8834/homeserver/internal/receipts"
 	"github.com/ca4c8834/homeserver/internal/room"
+	"github.com/ca4c8834/homeserver/internal/todevice"
 	"github.com/ca4c8834/homeserver/internal/typing"
 	"github.com/ca4c8834/homeserver/internal/unread"
 	"github.com/ca4c8834/homeserver/push"
@@ -103,6 +106,9 @@ func build(cfg *config) (*Server, error) {
 		RegistrationTokens: cfg.registrationTokens, Cost: cfg.cost, Limiter: limiter,
 		Waker: memory, DeviceLists: lists, Rooms: rooms, PushRules: rules,
 	})
+	deviceKeys := keys.New(keys.Config{
+		Store: cfg.store, Server: cfg.name, Now: cfg.now, Lists: lists, Waker: memory, Accounts: s.accounts,
+	})
 	s.api = api.New(api.Config{
 		Authenticator: api.Accounts{Service: s.accounts},
 		Accounts:      s.accounts,
@@ -115,6 +121,9 @@ func build(cfg *config) (*Server, error) {
 			Unread: unread.New(memory, read, rules),
 		}),
 		PushRules:     rules,
+		Keys:          deviceKeys,
+		Backups:       backup.New(cfg.store),
+		ToDevice:      todevice.New(todevice.Config{Store: cfg.store, Now: cfg.now, Waker: memory}),
 		Limiter:       limiter,
 		Logger:        cfg.logger,
 		Now:           cfg.now,

@@ -15,9 +15,12 @@ import (
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/account"
+	"github.com/ca4c8834/homeserver/internal/backup"
 	"github.com/ca4c8834/homeserver/internal/devicelist"
+	"github.com/ca4c8834/homeserver/internal/keys"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
 	"github.com/ca4c8834/homeserver/internal/pushrules"
+	"github.com/ca4c8834/homeserver/internal/todevice"
 	"github.com/ca4c8834/homeserver/push"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/store/sqlite"
@@ -94,7 +97,14 @@ func newServer(t *testing.T, change func(*account.Config)) *server {
 		change(&cfg)
 	}
 	accounts := account.New(cfg)
-	s.API = New(Config{Authenticator: Accounts{accounts}, Accounts: accounts, PushRules: rules, Now: clock})
+	s.API = New(Config{
+		Authenticator: Accounts{accounts}, Accounts: accounts, PushRules: rules, Now: clock,
+		Keys: keys.New(keys.Config{
+			Store: st, Server: "example.org", Now: clock, Lists: devicelist.New(s), Waker: s, Accounts: accounts,
+		}),
+		Backups:  backup.New(st),
+		ToDevice: todevice.New(todevice.Config{Store: st, Now: clock, Waker: s}),
+	})
 	return s
 }
 

@@ -9,11 +9,14 @@ import (
 	"time"
 
 	"github.com/ca4c8834/homeserver/internal/account"
+	"github.com/ca4c8834/homeserver/internal/backup"
+	"github.com/ca4c8834/homeserver/internal/keys"
 	"github.com/ca4c8834/homeserver/internal/pushrules"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
 	"github.com/ca4c8834/homeserver/internal/reader"
 	"github.com/ca4c8834/homeserver/internal/receipts"
 	"github.com/ca4c8834/homeserver/internal/room"
+	"github.com/ca4c8834/homeserver/internal/todevice"
 	"github.com/ca4c8834/homeserver/internal/typing"
 	"github.com/ca4c8834/homeserver/sync"
 )
@@ -34,6 +37,10 @@ type Config struct {
 	Sync *sync.Service
 	// PushRules is the service for push rules.
 	PushRules *pushrules.Service
+	// Keys, Backups and ToDevice are the services for end-to-end encryption.
+	Keys     *keys.Service
+	Backups  *backup.Service
+	ToDevice *todevice.Service
 	// Limiter holds the rate limits; nil means none.
 	Limiter Limiter
 	// Logger gets one line for every internal error; nil discards them.
@@ -106,6 +113,11 @@ func (a *API) routes() []route {
 		a.filter(),
 		a.pushRules(),
 		a.device(),
+		a.keys(),
+		a.crossSigning(),
+		a.backup(),
+		a.toDevice(),
+		a.dehydrated(),
 		a.send(),
 		a.redact(),
 		a.state(),

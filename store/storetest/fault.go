@@ -328,10 +328,6 @@ func (v faultView) StateHistory(room store.RoomNum, key events.StateKey) ([]stor
 	return get(v.c, func() ([]store.Interval, error) { return v.View.StateHistory(room, key) })
 }
 
-func (v faultView) Member(user events.UserID, room store.RoomNum) (store.Member, error) {
-	return get(v.c, func() (store.Member, error) { return v.View.Member(user, room) })
-}
-
 func (v faultView) RoomsOf(user events.UserID) ([]store.Member, error) {
 	return get(v.c, func() ([]store.Member, error) { return v.View.RoomsOf(user) })
 }
