@@ -1,6 +1,7 @@
 package sqlstore
 
 import (
+	"errors"
 	"math"
 
 	"github.com/ca4c8834/homeserver/store"
@@ -53,19 +54,35 @@ func (v *view) Listings(q store.ListingQuery) ([]store.Listing, error) {
 
 // CountListings implements store.Directory.
 func (v *view) CountListings(list string) (int64, error) {
-	return one(v, func(r row) int64 { return r.int(0) }, `SELECT count(*) FROM hs_directory WHERE list = ?`, list)
+	n, err := one(v, func(r row) int64 { return r.int(0) }, `SELECT rooms FROM hs_directory_lists WHERE list = ?`, list)
+	if errors.Is(err, store.ErrNotFound) {
+		err = nil
+	}
+	return n, err
 }
 
 // PutListing implements store.DirectoryWriter.
 func (t *tx) PutListing(list string, l store.Listing) error {
-	_, err := t.exec(`INSERT INTO hs_directory (room, list, joined, type, search, entry) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (room, list) DO UPDATE SET joined = excluded.joined, type = excluded.type, search = excluded.search, entry = excluded.entry`,
+	n, err := t.exec(`UPDATE hs_directory SET joined = ?, type = ?, search = ?, entry = ? WHERE room = ? AND list = ?`,
+		l.Joined, l.Type, l.Search, bytes(l.Entry), int64(l.Room), list)
+	if err != nil || n > 0 {
+		return err
+	}
+	_, err = t.exec(`INSERT INTO hs_directory (room, list, joined, type, search, entry) VALUES (?, ?, ?, ?, ?, ?)`,
 		int64(l.Room), list, l.Joined, l.Type, l.Search, bytes(l.Entry))
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`INSERT INTO hs_directory_lists (list, rooms) VALUES (?, 1) ON CONFLICT (list) DO UPDATE SET rooms = rooms + 1`, list)
 	return err
 }
 
 // DeleteListing implements store.DirectoryWriter.
 func (t *tx) DeleteListing(list string, room store.RoomNum) error {
-	_, err := t.exec(`DELETE FROM hs_directory WHERE room = ? AND list = ?`, int64(room), list)
+	n, err := t.exec(`DELETE FROM hs_directory WHERE room = ? AND list = ?`, int64(room), list)
+	if err != nil || n == 0 {
+		return err
+	}
+	_, err = t.exec(`UPDATE hs_directory_lists SET rooms = rooms - 1 WHERE list = ?`, list)
 	return err
 }

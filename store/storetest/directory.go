@@ -104,8 +104,12 @@ func directory() []rule {
 			equal(f, find(f, store.ListingQuery{Types: many, Limit: 9}), []store.RoomNum{2, 3})
 		}},
 		{"CountListings returns how many rooms are in a list", func(f *fixture) {
-			put(f, own, listing(2, 5), listing(3, 4))
+			put(f, own, listing(2, 5), listing(3, 4), listing(4, 1))
+			put(f, own, listing(3, 7))
 			put(f, irc, listing(4, 3))
+			for range 2 {
+				f.update(func(tx store.Tx) error { return tx.DeleteListing(own, 4) })
+			}
 			f.view(func(v store.View) error {
 				for list, want := range map[string]int64{own: 2, irc: 1, xmpp: 0} {
 					n, err := v.CountListings(list)

@@ -11,3 +11,9 @@ CREATE TABLE hs_directory (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX hs_directory_list ON hs_directory (list, joined, room);
 CREATE INDEX hs_directory_joined ON hs_directory (joined, room);
+
+-- How many rooms a list has.
+CREATE TABLE hs_directory_lists (
+    list  TEXT PRIMARY KEY,
+    rooms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
