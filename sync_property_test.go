@@ -152,6 +152,14 @@ func (f *follower) sync() {
 		}
 		return true
 	})
+	for _, part := range []string{"invite", "knock"} { // left meanwhile, and asked back
+		answer.Get("rooms." + part).ForEach(func(id, _ gjson.Result) bool {
+			if r := f.rooms[events.RoomID(id.Str)]; r != nil {
+				r.joined = false
+			}
+			return true
+		})
+	}
 	f.since = answer.Get("next_batch").Str
 }
 
@@ -171,10 +179,15 @@ func (f *follower) apply(r *followed, id events.RoomID, section gjson.Result) {
 	t := f.town
 	t.Helper()
 	timeline := section.Get("timeline")
+	added := ids(timeline.Get("events"))
 	if timeline.Get("limited").Bool() && r.timeline != nil {
-		r.timeline = append(r.timeline, f.gap(r, id, timeline.Get("prev_batch").Str)...)
+		if len(added) > 0 && slices.Contains(r.timeline, added[0]) { // left and come back: told anew (SYNC-25)
+			r.timeline = nil
+		} else {
+			r.timeline = append(r.timeline, f.gap(id, timeline.Get("prev_batch").Str)...)
+		}
 	}
-	r.timeline = append(r.timeline, ids(timeline.Get("events"))...)
+	r.timeline = append(r.timeline, added...)
 	parts := []string{"state.events", "timeline.events"}
 	if f.stateAfter {
 		parts = []string{"state_after.events"}
@@ -198,7 +211,7 @@ func (f *follower) apply(r *followed, id events.RoomID, section gjson.Result) {
 }
 
 // gap reads what lies between what the follower has and the start of a timeline.
-func (f *follower) gap(r *followed, id events.RoomID, from string) []string {
+func (f *follower) gap(id events.RoomID, from string) []string {
 	t := f.town
 	t.Helper()
 	var missed []string

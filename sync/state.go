@@ -23,7 +23,9 @@ func (v *visit) state(ctx context.Context, t timeline, until store.Pos, whole bo
 	var err error
 	switch {
 	case whole:
-		list, err = v.Reader.StateAt(ctx, v.room, at, !lazy)
+		if list, err = v.Reader.StateAt(ctx, v.room, at, !lazy); err == nil && lazy && !v.first {
+			list, err = v.addChangedMembers(ctx, list, at)
+		}
 	case t.limited, v.StateAfter != "":
 		list, err = v.Reader.StateChanges(ctx, v.room, v.since, at) // SYNC-31: members too
 	}
@@ -36,6 +38,19 @@ func (v *visit) state(ctx context.Context, t timeline, until store.Pos, whole bo
 		}
 	}
 	return slices.DeleteFunc(list, func(e *live.Event) bool { return !filter.Match(e.Event) }), nil
+}
+
+// addChangedMembers adds to a state without members those that have changed since
+// the client's token: it may have known the room before, and the members as they
+// were (SYNC-31).
+func (v *visit) addChangedMembers(ctx context.Context, list []*live.Event, at store.Pos) ([]*live.Event, error) {
+	changes, err := v.Reader.StateChanges(ctx, v.room, v.since, at)
+	for _, e := range changes {
+		if e.Type == events.TypeMember {
+			list = append(list, e)
+		}
+	}
+	return list, err
 }
 
 // addMembers adds to a state without members those that lazy loading wants: the

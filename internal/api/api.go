@@ -121,6 +121,7 @@ func (a *API) routes() []route {
 		a.send(),
 		a.redact(),
 		a.state(),
+		a.messages(),
 		a.createRoom(),
 		a.membership(),
 		a.typing(),
