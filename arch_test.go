@@ -62,7 +62,9 @@ func layerOf(pkg string) int {
 // assertions of interfaces need no mention.
 var constants = []string{
 	"events.versions",
+	"internal/api.purposes",
 	"internal/api.rawMessage",
+	"internal/pages.page",
 	"internal/sqlstore.inChunk",
 	"internal/sqlstore.ownedByDevice",
 	"internal/sqlstore.pairsChunk",

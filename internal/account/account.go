@@ -106,6 +106,11 @@ type Config struct {
 	NoPasswords bool
 	// LoginTokens lets users get tokens to sign in with elsewhere (LOGIN-18).
 	LoginTokens bool
+	// SSO is how users sign in at identity providers.
+	SSO SSO
+	// PublicURL is what comes before "/_matrix/" in URLs for browsers, without a
+	// slash at the end; single sign-on needs it.
+	PublicURL string
 	// Limiter slows down guessing at the password of one account; nil: nothing
 	// does.
 	Limiter Limiter
@@ -145,6 +150,7 @@ type Service struct {
 	passwords uia.Provider // Provider, slowed down
 	engine    *uia.Engine
 	sessions  *sessionCache
+	sealer    *sealer
 
 	filtersMu sync.Mutex
 	filters   map[filterKey]*events.Filter // see ParsedFilter
@@ -161,7 +167,7 @@ func New(cfg Config) *Service {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Service{Config: cfg, hasher: newHasher(cfg.Cost), sessions: newSessionCache(maxCachedSessions), filters: map[filterKey]*events.Filter{}}
+	s := &Service{Config: cfg, hasher: newHasher(cfg.Cost), sessions: newSessionCache(maxCachedSessions), filters: map[filterKey]*events.Filter{}, sealer: &sealer{store: cfg.Store}}
 	if s.Provider == nil {
 		s.Provider = &storedPasswords{store: cfg.Store, hasher: s.hasher, log: cfg.Logger}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
+	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/uia"
 )
 
@@ -18,7 +19,10 @@ func (s *Service) Interactive() *uia.Engine { return s.engine }
 // another (UIA-14). user is empty for those operations that work without an
 // access token; then the proof says whose account it is.
 func (s *Service) Operation(ctx context.Context, name, target string, user events.UserID) (uia.Operation, error) {
-	flows := s.ownerFlows(name, user)
+	flows, err := s.ownerFlows(ctx, name, user)
+	if err != nil {
+		return uia.Operation{}, err
+	}
 	if s.Flows != nil {
 		flows = s.Flows(name, user, flows)
 	}
@@ -28,13 +32,38 @@ func (s *Service) Operation(ctx context.Context, name, target string, user event
 	return uia.Operation{Name: name, Target: target, User: user, Flows: flows}, nil
 }
 
-// ownerFlows are the usual ways to show who one is.
-func (s *Service) ownerFlows(name string, user events.UserID) []uia.Flow {
+// ownerFlows are the usual ways to show who one is: with the password, and at the
+// identity providers at which one has an account. Whoever registered there has no
+// password here. Without an access token single sign-on is none: a link to it
+// could make people close their account who only wanted to read something.
+func (s *Service) ownerFlows(ctx context.Context, name string, user events.UserID) ([]uia.Flow, error) {
 	if name == uia.OpChangePassword && user == "" { // a forgotten password is no proof (PWD-2)
-		return nil
+		return nil, nil
 	}
-	if s.NoPasswords {
-		return nil
+	byPassword, bySSO := !s.NoPasswords, false
+	if len(s.SSO.Providers) > 0 && user != "" {
+		err := s.Store.View(ctx, func(v store.View) error {
+			account, err := v.User(user)
+			if err != nil {
+				return err
+			}
+			identities, err := v.IdentitiesOf(user)
+			bySSO = len(identities) > 0
+			if _, ours := s.Provider.(*storedPasswords); ours && bySSO && account.PasswordHash == "" {
+				byPassword = false
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
-	return []uia.Flow{{uia.TypePassword}}
+	var flows []uia.Flow
+	if byPassword {
+		flows = append(flows, uia.Flow{uia.TypePassword})
+	}
+	if bySSO {
+		flows = append(flows, uia.Flow{uia.TypeSSO})
+	}
+	return flows, nil
 }

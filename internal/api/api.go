@@ -108,6 +108,7 @@ func (a *API) routes() []route {
 		a.password(),
 		a.openID(),
 		a.fallback(),
+		a.sso(),
 		a.profile(),
 		a.accountData(),
 		a.filter(),

@@ -59,6 +59,8 @@ func (a *API) getStage(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		return sorry(w, r, err)
 	case passed:
 		return done(w, r)
+	case in.Type == uia.TypeSSO:
+		return page(w, r, http.StatusOK, a.ssoPage(op, in.Session))
 	}
 	form, err := a.stageForm(in.Type, op)
 	if err != nil {
@@ -161,6 +163,10 @@ func (a *API) getLoginPage(_ context.Context, w http.ResponseWriter, r *http.Req
 			},
 			Submit: "Sign in",
 		}
+	}
+	for _, provider := range a.Accounts.Providers() {
+		link := pages.Link{Name: "Sign in with " + provider.Name, URL: "../../../client/v3/login/sso/redirect/" + url.PathEscape(provider.ID)}
+		p.Links = append(p.Links, link)
 	}
 	return page(w, r, http.StatusOK, p)
 }

@@ -26,11 +26,21 @@ func (a *API) login() []route {
 const (
 	loginPassword = "m.login.password"
 	loginToken    = "m.login.token"
+	loginSSO      = "m.login.sso"
 )
 
 type loginFlow struct {
 	Type     string `json:"type"`
 	GetToken bool   `json:"get_login_token,omitempty"` // LOGIN-2, only m.login.token
+	// Providers is what m.login.sso is offered with (SSO-4).
+	Providers []identityProvider `json:"identity_providers,omitempty"`
+}
+
+type identityProvider struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Icon  string `json:"icon,omitempty"`
+	Brand string `json:"brand,omitempty"`
 }
 
 type loginFlowsOut struct {
@@ -42,8 +52,16 @@ func (a *API) getLogin(context.Context, *caller, empty) (loginFlowsOut, error) {
 	if !a.Accounts.NoPasswords {
 		flows = append(flows, loginFlow{Type: loginPassword})
 	}
-	if a.Accounts.LoginTokens {
-		flows = append(flows, loginFlow{Type: loginToken, GetToken: true})
+	providers := a.Accounts.Providers()
+	if len(providers) > 0 {
+		sso := loginFlow{Type: loginSSO}
+		for _, p := range providers {
+			sso.Providers = append(sso.Providers, identityProvider(p))
+		}
+		flows = append(flows, sso)
+	}
+	if a.Accounts.LoginTokens || len(providers) > 0 { // SSO-6
+		flows = append(flows, loginFlow{Type: loginToken, GetToken: a.Accounts.LoginTokens})
 	}
 	return loginFlowsOut{flows}, nil
 }
