@@ -10,6 +10,7 @@ import (
 
 	"github.com/ca4c8834/homeserver/internal/account"
 	"github.com/ca4c8834/homeserver/internal/backup"
+	"github.com/ca4c8834/homeserver/internal/content"
 	"github.com/ca4c8834/homeserver/internal/keys"
 	"github.com/ca4c8834/homeserver/internal/pushrules"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
@@ -41,6 +42,8 @@ type Config struct {
 	Keys     *keys.Service
 	Backups  *backup.Service
 	ToDevice *todevice.Service
+	// Content is the service for the content repository.
+	Content *content.Service
 	// Limiter holds the rate limits; nil means none.
 	Limiter Limiter
 	// Logger gets one line for every internal error; nil discards them.
@@ -81,6 +84,8 @@ type API struct {
 	Config
 	index *index
 	table []RouteInfo
+
+	uploadPatience time.Duration // for tests; 0: the constant of that name
 }
 
 // New builds the route table. It panics if a row contradicts its request type or another row, which is a fault of the
@@ -113,6 +118,7 @@ func (a *API) routes() []route {
 		a.accountData(),
 		a.filter(),
 		a.pushRules(),
+		a.media(),
 		a.device(),
 		a.keys(),
 		a.crossSigning(),

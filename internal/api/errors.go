@@ -53,8 +53,9 @@ func refusal(err error) responder {
 }
 
 // fail answers with an error. A fault is logged with an ID that the client is told too, so that one can be found from
-// the other; neither the token nor the body is ever logged. Nothing is written for a client that has gone. If a raw
-// handler has already begun its answer, the connection is cut, so that nobody takes half of it for the whole.
+// the other; neither the token nor the body is ever logged. For a client that has gone, or if a raw handler has already
+// begun its answer, the connection is cut, so that nobody takes nothing or half of it for the whole: somebody may still
+// listen who has only stopped to send.
 //
 // Whoever cancels the context of a request says to the client why, with a refusal as the cause.
 func (a *API) fail(w *response, r *http.Request, template string, err error) {
@@ -64,6 +65,7 @@ func (a *API) fail(w *response, r *http.Request, template string, err error) {
 	}
 	if told == nil {
 		if r.Context().Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
+			cut(w)
 			return
 		}
 		id := rand.Text()[:12]
@@ -78,8 +80,7 @@ func (a *API) fail(w *response, r *http.Request, template string, err error) {
 		told = mxerr.New(http.StatusInternalServerError, mxerr.MUnknown, "internal server error (request %s)", id)
 	}
 	if w.status != 0 {
-		// net/http ends a response properly whatever the handler thinks of it, unless it cannot write any more.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Unix(1, 0))
+		cut(w)
 		return
 	}
 	if e, ok := told.(*mxerr.Error); ok {
@@ -90,6 +91,9 @@ func (a *API) fail(w *response, r *http.Request, template string, err error) {
 	status, body := told.MatrixResponse()
 	w.send(status, body)
 }
+
+// cut makes an answer fail that net/http would end properly, or begin as 200, whatever the handler thinks of it.
+func cut(w *response) { _ = http.NewResponseController(w).SetWriteDeadline(time.Unix(1, 0)) }
 
 // panicError is a panic of a handler, kept from reaching the host.
 type panicError struct {

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"image"
 	"testing"
+	"time"
 )
 
 func checksum(b []byte) uint32 { return crc32.ChecksumIEEE(b) }
@@ -24,7 +25,7 @@ func FuzzMake(f *testing.F) {
 	f.Add(withPNGChunk(pngOf(f, quadrants(40, 40)), "eXIf", exif(binary.LittleEndian, 3)))
 	f.Add(gifOf(f, paletted(quadrants(40, 40)), plain(image.Rect(3, 3, 9, 9), 1)))
 	f.Add(webpOf("VP8X", vp8x(2, 40, 40), "ANMF", anmf(2, 2, 38, 38), "EXIF", exif(binary.LittleEndian, 8)))
-	m := NewMaker(1<<20, 32<<20)
+	m := NewMaker(1<<20, 32<<20, time.Minute)
 	f.Fuzz(func(t *testing.T, file []byte) {
 		info, err := Inspect(bytes.NewReader(file))
 		if err != nil {

@@ -16,7 +16,7 @@
 // no memory. An image that has too many pixels, or whose decoder would need too
 // much memory for them (a progressive JPEG needs five times that of an ordinary
 // one), is refused as [ErrTooLarge]. A [Maker] decodes as much at once as fits
-// into its budget of memory and lets the rest wait; it looks at its context
+// into its budget of memory and lets the rest wait; it looks at the clock
 // whenever a decoder reads on, so no image takes longer than it is given
 // (MEDIA-59). A decoder that panics is an image that cannot be decoded.
 //
@@ -37,6 +37,7 @@ import (
 	"image/png"
 	"io"
 	"runtime"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -64,16 +65,17 @@ const jpegQuality = 82
 type Maker struct {
 	maxPixels int64
 	memory    int64
+	patience  time.Duration
 	gate      *semaphore.Weighted
 	least     int64 // what every image is charged
 }
 
-// NewMaker returns a Maker that decodes images of at most maxPixels pixels with
-// at most memory bytes for all that are decoded at once, and no more of them
-// than there are processors.
-func NewMaker(maxPixels, memory int64) *Maker {
+// NewMaker returns a Maker that decodes images of at most maxPixels pixels, each
+// in at most the time that patience says, with at most memory bytes for all that
+// are decoded at once, and no more of them than there are processors.
+func NewMaker(maxPixels, memory int64, patience time.Duration) *Maker {
 	return &Maker{
-		maxPixels: maxPixels, memory: memory, gate: semaphore.NewWeighted(memory),
+		maxPixels: maxPixels, memory: memory, patience: patience, gate: semaphore.NewWeighted(memory),
 		least: memory / int64(runtime.GOMAXPROCS(0)),
 	}
 }
@@ -88,7 +90,8 @@ func (m *Maker) Check(info Info) error {
 
 // Make makes the thumbnail that [Info.Plan] has decided on, of the image that
 // [Inspect] has described. It waits until there is memory for it. The reader is
-// not used after Make has returned.
+// not used after Make has returned. ErrTooLarge also says that the image took too
+// much time, which it will do again.
 func (m *Maker) Make(ctx context.Context, r io.ReadSeeker, info Info, plan Request) (_ Image, err error) {
 	if err := m.Check(info); err != nil {
 		return Image{}, err
@@ -109,9 +112,13 @@ func (m *Maker) Make(ctx context.Context, r io.ReadSeeker, info Info, plan Reque
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return Image{}, err
 	}
-	src := &reading{ctx: ctx, r: r}
+	limited, cancel := context.WithTimeout(ctx, m.patience)
+	defer cancel()
+	src := &reading{ctx: limited, r: r}
 	small, err := m.render(src, info, plan)
 	switch {
+	case errors.Is(src.err, context.DeadlineExceeded) && ctx.Err() == nil:
+		return Image{}, fmt.Errorf("%w in %v", ErrTooLarge, m.patience)
 	case src.err != nil: // the decoder may call it something else
 		return Image{}, src.err
 	case err != nil:

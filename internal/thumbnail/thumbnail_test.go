@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/gif"
 	_ "image/jpeg"
 	_ "image/png"
@@ -20,7 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func newMaker() *Maker { return NewMaker(50<<20, 256<<20) }
+func newMaker() *Maker { return NewMaker(50<<20, 256<<20, time.Minute) }
 
 // thumb makes the thumbnail of a file and decodes it; nil if the original is the answer.
 func thumb(t *testing.T, file []byte, r Request) (image.Image, string) {
@@ -149,11 +150,7 @@ func TestFormats(t *testing.T) {
 	all := [4]string{"red", "green", "blue", "yellow"}
 	halves := [4]string{"red", "yellow", "red", "yellow"}
 	deep := image.NewNRGBA64(image.Rect(0, 0, 200, 100))
-	for y := range 100 {
-		for x := range 200 {
-			deep.Set(x, y, quadrants(200, 100).At(x, y))
-		}
-	}
+	draw.Draw(deep, deep.Rect, quadrants(200, 100), image.Point{}, draw.Src)
 	for _, tt := range []struct {
 		name    string
 		file    []byte
@@ -188,14 +185,8 @@ func TestFormats(t *testing.T) {
 func TestCropTakesTheMiddle(t *testing.T) {
 	t.Parallel()
 	img := image.NewRGBA(image.Rect(0, 0, 300, 100)) // red, then four quadrants, then red
-	for y := range 100 {
-		for x := range 300 {
-			img.Set(x, y, red)
-			if x >= 100 && x < 200 {
-				img.Set(x, y, quadrants(100, 100).At(x-100, y))
-			}
-		}
-	}
+	draw.Draw(img, img.Rect, image.NewUniform(red), image.Point{}, draw.Src)
+	draw.Draw(img, image.Rect(100, 0, 200, 100), quadrants(100, 100), image.Point{}, draw.Src)
 	for _, r := range []Request{{32, 32, true, false}, {96, 96, true, false}} {
 		got, _ := thumb(t, pngOf(t, img), r)
 		if got.Bounds().Size() != image.Pt(r.Width, r.Height) {
@@ -463,7 +454,7 @@ func TestTooManyFrames(t *testing.T) {
 	if err != nil || info.frames != 30*200*100 {
 		t.Fatal(info.frames, err)
 	}
-	small, err := NewMaker(200*100*29, 256<<20).Make(t.Context(), bytes.NewReader(file), info, Request{32, 16, true, true})
+	small, err := NewMaker(200*100*29, 256<<20, time.Minute).Make(t.Context(), bytes.NewReader(file), info, Request{32, 16, true, true})
 	if err != nil || small.Type != "image/jpeg" {
 		t.Error(small.Type, err)
 	}
@@ -480,6 +471,10 @@ func TestMakeEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	slow := &cancelling{ReadSeeker: bytes.NewReader(file), cancel: cancel, after: 2}
 	if _, err := newMaker().Make(ctx, slow, info, Request{32, 32, true, false}); !errors.Is(err, context.Canceled) || errors.Is(err, ErrFormat) {
+		t.Error(err)
+	}
+	hasty := NewMaker(50<<20, 256<<20, time.Nanosecond)
+	if _, err := hasty.Make(t.Context(), bytes.NewReader(file), info, Request{32, 32, true, false}); !errors.Is(err, ErrTooLarge) {
 		t.Error(err)
 	}
 	broken := &failing{bytes.NewReader(file)}
