@@ -129,6 +129,9 @@ func build(cfg *config) (*Server, error) {
 		Now:           cfg.now,
 		ClientAddress: cfg.clientAddress,
 		Discovery:     api.Discovery{BaseURL: cfg.publicURL},
+		Capabilities: func(ctx context.Context, c *api.Caller) (account.Capabilities, error) {
+			return s.accounts.Capabilities(ctx, c.User)
+		},
 	})
 	return s, nil
 }

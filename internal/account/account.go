@@ -101,6 +101,14 @@ type Config struct {
 	PasswordPolicy func(password string) error
 	// FixedPasswords keeps users from changing their passwords (CAP-2).
 	FixedPasswords bool
+	// FixedThreePIDs keeps users from changing their e-mail addresses and phone
+	// numbers (CAP-6).
+	FixedThreePIDs bool
+	// ProfileFields restricts which profile fields users may change (CAP-4);
+	// nil: they may change all.
+	ProfileFields *ProfileFields
+	// TURN is the relay for calls.
+	TURN TURN
 	// NoPasswords ends signing in with a password, for servers that have other
 	// ways.
 	NoPasswords bool

@@ -109,6 +109,8 @@ func (s *Service) changeProfile(ctx context.Context, user events.UserID, name st
 			return err
 		}
 		switch { // PROF-10
+		case s.ProfileFields != nil && !s.ProfileFields.MayEdit(name):
+			return mxerr.Forbidden("%s cannot be changed here", name)
 		case account.Suspended:
 			return mxerr.UserSuspended("your account is suspended")
 		case account.Guest && name != fieldDisplayName:

@@ -58,7 +58,7 @@ func (c *cachedSession) identify(v store.View, verified uia.Verified) error {
 	if user.Deactivated {
 		return mxerr.UnknownToken("this account is deactivated")
 	}
-	c.Identity = Identity{User: user.ID, Device: verified.Device, Guest: user.Guest, Locked: user.Locked}
+	c.Identity = Identity{User: user.ID, Device: verified.Device, Guest: user.Guest, Locked: user.Locked, Suspended: user.Suspended}
 	if verified.Device == "" {
 		return nil
 	}

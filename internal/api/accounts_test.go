@@ -98,6 +98,9 @@ func newServer(t *testing.T, change func(*account.Config)) *server {
 	}
 	accounts := account.New(cfg)
 	s.API = New(Config{
+		Capabilities: func(ctx context.Context, c *Caller) (account.Capabilities, error) {
+			return accounts.Capabilities(ctx, c.User)
+		},
 		Authenticator: Accounts{accounts}, Accounts: accounts, PushRules: rules, Now: clock,
 		Keys: keys.New(keys.Config{
 			Store: st, Server: "example.org", Now: clock, Lists: devicelist.New(s), Waker: s, Accounts: accounts,
@@ -146,6 +149,15 @@ func (s *server) change(t *testing.T, user events.UserID, f func(*store.User)) {
 // field returns a member of an answer as text.
 func field(w *httptest.ResponseRecorder, path string) string {
 	return gjson.GetBytes(w.Body.Bytes(), path).String()
+}
+
+// memberOf returns a member of a member of an answer as JSON, "" if there is none. Its names are no paths.
+func memberOf(w *httptest.ResponseRecorder, names ...string) string {
+	value := gjson.ParseBytes(w.Body.Bytes())
+	for _, name := range names {
+		value = value.Map()[name]
+	}
+	return value.Raw
 }
 
 // wantJSON checks the status and the whole body.

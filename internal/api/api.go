@@ -62,7 +62,7 @@ type Config struct {
 	// Discovery is what the /.well-known endpoints tell.
 	Discovery Discovery
 	// Capabilities tells what a user may do (CAP-1); nil means that nothing is restricted and nothing optional offered.
-	Capabilities func(ctx context.Context, c *Caller) (Capabilities, error)
+	Capabilities func(ctx context.Context, c *Caller) (account.Capabilities, error)
 }
 
 // Limiter is a budget for requests, such as *ratelimit.Limiter. Allow takes one request of the class from the key's
@@ -113,6 +113,8 @@ func (a *API) routes() []route {
 		a.password(),
 		a.openID(),
 		a.fallback(),
+		a.voip(),
+		a.admin(),
 		a.sso(),
 		a.profile(),
 		a.accountData(),

@@ -2,10 +2,9 @@ package api
 
 import (
 	"context"
-	"encoding/json"
-	"slices"
 
 	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/account"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
 )
 
@@ -35,39 +34,6 @@ func (a *API) getVersions(context.Context, *caller, empty) (versionsOut, error) 
 	return versionsOut{specVersions(), a.UnstableFeatures}, nil
 }
 
-// Capabilities is what a user may do, as told by GET /capabilities. It describes what is enforced elsewhere (CAP-10).
-type Capabilities struct {
-	DefaultRoomVersion  string // what createRoom uses (CAP-3); "" means events.DefaultVersion
-	NoPasswordChange    bool   // CAP-2
-	NoThreePIDChanges   bool   // CAP-6
-	LoginTokens         bool   // CAP-7
-	ForgetUponLeave     bool   // CAP-8
-	MaySuspend, MayLock bool   // CAP-9, for this user
-	// ProfileFields restricts which profile fields may be changed (CAP-4); nil means none is restricted.
-	ProfileFields *ProfileFields
-	// Extra holds namespaced capabilities of the host's own.
-	Extra map[string]json.RawMessage
-}
-
-// ProfileFields is the capability m.profile_fields: Allowed overrides Disallowed, and both are for Enabled only.
-type ProfileFields struct {
-	Enabled    bool     `json:"enabled"`
-	Allowed    []string `json:"allowed,omitempty"`
-	Disallowed []string `json:"disallowed,omitempty"`
-}
-
-// MayEdit reports whether users may change the profile field.
-func (f ProfileFields) MayEdit(field string) bool {
-	switch {
-	case !f.Enabled:
-		return false
-	case len(f.Allowed) > 0:
-		return slices.Contains(f.Allowed, field)
-	default:
-		return !slices.Contains(f.Disallowed, field)
-	}
-}
-
 type capabilitiesOut struct {
 	Capabilities map[string]any `json:"capabilities"`
 }
@@ -82,7 +48,7 @@ type roomVersions struct {
 }
 
 func (a *API) getCapabilities(ctx context.Context, c *caller, _ empty) (capabilitiesOut, error) {
-	var is Capabilities
+	var is account.Capabilities
 	if a.Capabilities != nil {
 		var err error
 		if is, err = a.Capabilities(ctx, c); err != nil {
@@ -96,7 +62,7 @@ func (a *API) getCapabilities(ctx context.Context, c *caller, _ empty) (capabili
 	for _, version := range events.Versions() {
 		rooms.Available[version] = "stable"
 	}
-	fields := ProfileFields{Enabled: true}
+	fields := account.ProfileFields{Enabled: true}
 	if is.ProfileFields != nil {
 		fields = *is.ProfileFields
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/account"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
 )
 
@@ -57,25 +58,25 @@ func TestCapabilities(t *testing.T) {
 	on, off := map[string]any{"enabled": true}, map[string]any{"enabled": false}
 	tests := []struct {
 		name string
-		is   Capabilities
+		is   account.Capabilities
 		want map[string]any // what differs from the default
 	}{
-		{"CAP-1 to CAP-8: default", Capabilities{}, nil},
-		{"CAP-3: the host's room version", Capabilities{DefaultRoomVersion: "10"},
+		{"CAP-1 to CAP-8: default", account.Capabilities{}, nil},
+		{"CAP-3: the host's room version", account.Capabilities{DefaultRoomVersion: "10"},
 			map[string]any{"m.room_versions": map[string]any{"default": "10", "available": available}}},
-		{"CAP-2, CAP-6: what is closed", Capabilities{NoPasswordChange: true, NoThreePIDChanges: true},
+		{"CAP-2, CAP-6: what is closed", account.Capabilities{NoPasswordChange: true, NoThreePIDChanges: true},
 			map[string]any{"m.change_password": off, "m.3pid_changes": off}},
-		{"CAP-7, CAP-8: what is offered", Capabilities{LoginTokens: true, ForgetUponLeave: true},
+		{"CAP-7, CAP-8: what is offered", account.Capabilities{LoginTokens: true, ForgetUponLeave: true},
 			map[string]any{"m.get_login_token": on, "m.forget_forced_upon_leave": on}},
-		{"CAP-4, CAP-5: no profile changes", Capabilities{ProfileFields: &ProfileFields{}},
+		{"CAP-4, CAP-5: no profile changes", account.Capabilities{ProfileFields: &account.ProfileFields{}},
 			map[string]any{"m.profile_fields": off, "m.set_displayname": off, "m.set_avatar_url": off}},
-		{"CAP-4, CAP-5: one field closed", Capabilities{ProfileFields: &ProfileFields{Enabled: true, Disallowed: []string{"avatar_url"}}},
+		{"CAP-4, CAP-5: one field closed", account.Capabilities{ProfileFields: &account.ProfileFields{Enabled: true, Disallowed: []string{"avatar_url"}}},
 			map[string]any{"m.profile_fields": map[string]any{"enabled": true, "disallowed": []any{"avatar_url"}}, "m.set_avatar_url": off}},
-		{"CAP-4, CAP-5: allowed overrides disallowed", Capabilities{ProfileFields: &ProfileFields{Enabled: true, Allowed: []string{"avatar_url"}, Disallowed: []string{"avatar_url"}}},
+		{"CAP-4, CAP-5: allowed overrides disallowed", account.Capabilities{ProfileFields: &account.ProfileFields{Enabled: true, Allowed: []string{"avatar_url"}, Disallowed: []string{"avatar_url"}}},
 			map[string]any{"m.profile_fields": map[string]any{"enabled": true, "allowed": []any{"avatar_url"}, "disallowed": []any{"avatar_url"}}, "m.set_displayname": off}},
-		{"CAP-9: an administrator", Capabilities{MayLock: true},
+		{"CAP-9: an administrator", account.Capabilities{MayLock: true},
 			map[string]any{"m.account_moderation": map[string]any{"lock": true, "suspend": false}}},
-		{"CAP-1: the host's own", Capabilities{Extra: map[string]json.RawMessage{"org.example.x": json.RawMessage(`[1]`)}},
+		{"CAP-1: the host's own", account.Capabilities{Extra: map[string]json.RawMessage{"org.example.x": json.RawMessage(`[1]`)}},
 			map[string]any{"org.example.x": []any{1.0}}},
 	}
 	for _, tt := range tests {
@@ -89,7 +90,7 @@ func TestCapabilities(t *testing.T) {
 			for name, value := range tt.want {
 				wantAll[name] = value
 			}
-			a := newTestAPI(Config{Capabilities: func(_ context.Context, c *Caller) (Capabilities, error) {
+			a := newTestAPI(Config{Capabilities: func(_ context.Context, c *Caller) (account.Capabilities, error) {
 				if c.User != "@alice:example.org" {
 					t.Errorf("asked for %s", c.User)
 				}
