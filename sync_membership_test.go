@@ -1,0 +1,170 @@
+package homeserver_test
+
+import (
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/ca4c8834/homeserver/homeservertest"
+)
+
+func TestSyncInvites(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	room := alice.CreateRoom(t, `{"name":"Tea","topic":"T"}`)
+	token := syncWith(t, bob, "", "").Get("next_batch").Str
+	alice.Invite(t, room, bob.User)
+	// SYNC-44, EVT-36, EVT-37
+	second := syncWith(t, bob, token, "")
+	state := homeservertest.Room(second, "invite", room).Get("invite_state.events")
+	same(t, "invite_state", stateKeys(state), []string{
+		"m.room.create", "m.room.join_rules", "m.room.member/@alice:example.org", "m.room.member/@bob:example.org", "m.room.name", "m.room.topic",
+	})
+	for _, e := range state.Array() {
+		e.ForEach(func(key, _ gjson.Result) bool {
+			switch key.Str {
+			case "sender", "type", "state_key", "content":
+			default:
+				t.Errorf("stripped state has %s", key)
+			}
+			return true
+		})
+	}
+	// SYNC-45: once on incremental sync, on every initial one.
+	alice.Say(t, room, "not for bob")
+	same(t, "later", syncWith(t, bob, second.Get("next_batch").Str, "").Get("rooms").Raw, "")
+	if !homeservertest.HasRoom("invite", room)(syncWith(t, bob, "", "")) {
+		t.Error("an open invite is missing in a first sync")
+	}
+	// FILT-12
+	if answer := syncWith(t, bob, "", `{"room":{"not_rooms":["`+string(room)+`"]}}`); answer.Get("rooms").Exists() {
+		t.Errorf("a filtered room's invite: %s", answer)
+	}
+	// SYNC-48, SYNC-50: declining.
+	token = syncWith(t, bob, "", "").Get("next_batch").Str
+	bob.Leave(t, room)
+	left := homeservertest.Room(syncWith(t, bob, token, ""), "leave", room)
+	same(t, "timeline after declining", stateKeys(left.Get("timeline.events")), []string{"m.room.member/@bob:example.org"})
+	same(t, "state after declining", left.Get("state.events").Raw, "[]") // bob never was in the room
+	// SYNC-46: all invites while they are blocked.
+	bob.Put(t, homeservertest.Path("/v3/user/{}/account_data/m.invite_permission_config", bob.User), `{"default_action":"allow"}`)
+	alice.Invite(t, room, bob.User)
+	bob.Put(t, homeservertest.Path("/v3/user/{}/account_data/m.invite_permission_config", bob.User), `{"default_action":"block"}`)
+	if homeservertest.HasRoom("invite", room)(syncWith(t, bob, "", "")) {
+		t.Error("an invite is told of though all are blocked")
+	}
+}
+
+func TestSyncKnocks(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	room := alice.CreateRoom(t, `{"name":"Tea","initial_state":[{"type":"m.room.join_rules","content":{"join_rule":"knock"}}]}`)
+	token := syncWith(t, bob, "", "").Get("next_batch").Str
+	bob.Post(t, homeservertest.Path("/v3/knock/{}", room), `{}`)
+	// SYNC-44, SYNC-45
+	for _, since := range []string{token, ""} {
+		state := homeservertest.Room(syncWith(t, bob, since, ""), "knock", room).Get("knock_state.events")
+		same(t, "knock_state", stateKeys(state), []string{"m.room.create", "m.room.join_rules", "m.room.member/@bob:example.org", "m.room.name"})
+	}
+	// SYNC-48: a knock that is retracted.
+	token = syncWith(t, bob, "", "").Get("next_batch").Str
+	bob.Leave(t, room)
+	if !homeservertest.HasRoom("leave", room)(syncWith(t, bob, token, "")) {
+		t.Error("a retracted knock is not under leave")
+	}
+}
+
+func TestSyncLeaves(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+	bob.Join(t, room)
+	token := syncWith(t, bob, "", "").Get("next_batch").Str
+	alice.Say(t, room, "before")
+	alice.SetState(t, room, "m.room.topic", "", `{"topic":"before"}`)
+	alice.Post(t, homeservertest.Path("/v3/rooms/{}/kick", room), `{"user_id":"@bob:example.org"}`)
+	alice.SetState(t, room, "m.room.topic", "", `{"topic":"after"}`)
+	alice.Say(t, room, "after")
+	// SYNC-28, SYNC-47, SYNC-48: up to the leave, and once.
+	second := syncWith(t, bob, token, "")
+	left := homeservertest.Room(second, "leave", room)
+	same(t, "timeline", stateKeys(left.Get("timeline.events")), []string{"m.room.member/@bob:example.org", "m.room.message", "m.room.topic"})
+	same(t, "messages", bodies(left.Get("timeline.events")), []string{"before"})
+	after := homeservertest.Room(syncWith(t, bob, token, "", "use_state_after", "true"), "leave", room)
+	same(t, "state_after", stateKeys(after.Get("state_after.events")), []string{"m.room.member/@bob:example.org", "m.room.topic"})
+	same(t, "topic at the leave", after.Get(`state_after.events.#(type=="m.room.topic").content.topic`).Str, "before")
+	same(t, "later", syncWith(t, bob, second.Get("next_batch").Str, "").Get("rooms").Raw, "")
+	// SYNC-49, CLIENT-11
+	same(t, "a first sync", syncWith(t, bob, "", "").Get("rooms").Raw, "")
+	const archived = `{"room":{"include_leave":true,"timeline":{"limit":1}}}`
+	for _, answer := range []gjson.Result{
+		syncWith(t, bob, "", archived),
+		syncWith(t, bob, second.Get("next_batch").Str, archived, "full_state", "true"),
+	} {
+		old := homeservertest.Room(answer, "leave", room)
+		if topic := old.Get(`state.events.#(type=="m.room.topic").content.topic`).Str; topic != "before" {
+			t.Errorf("topic of an archived room %q: %s", topic, old)
+		}
+	}
+	same(t, "include_leave is for full answers", syncWith(t, bob, second.Get("next_batch").Str, archived).Get("rooms").Raw, "")
+	// MEMB-32, MEMB-33, AMB-5: forgotten, and yet told once.
+	bob.Post(t, homeservertest.Path("/v3/rooms/{}/forget", room), `{}`)
+	if !homeservertest.HasRoom("leave", room)(syncWith(t, bob, token, "")) {
+		t.Error("a device that does not know of the leave is not told of it")
+	}
+	same(t, "a forgotten room", syncWith(t, bob, "", archived).Get("rooms").Raw, "")
+	// A ban of somebody who has left is told of by itself.
+	token = syncWith(t, bob, "", "").Get("next_batch").Str
+	alice.Post(t, homeservertest.Path("/v3/rooms/{}/ban", room), `{"user_id":"@bob:example.org"}`)
+	banned := homeservertest.Room(syncWith(t, bob, token, ""), "leave", room)
+	same(t, "ban", banned.Get("timeline.events.0.content.membership").Str, "ban")
+	same(t, "nothing of what happened meanwhile", len(banned.Get("timeline.events").Array()), 1)
+}
+
+func TestSyncJoins(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	room := alice.CreateRoom(t, `{"preset":"public_chat","topic":"T"}`)
+	for range 15 {
+		alice.Say(t, room, "old")
+	}
+	token := syncWith(t, bob, "", "").Get("next_batch").Str
+	bob.Join(t, room)
+	// SYNC-25, MEMB-10: full state and recent history.
+	joined := homeservertest.Room(syncWith(t, bob, token, ""), "join", room)
+	if len(joined.Get("timeline.events").Array()) != 10 || !joined.Get("timeline.limited").Bool() ||
+		!joined.Get(`state.events.#(type=="m.room.topic")`).Exists() || !joined.Get("summary").Exists() {
+		t.Errorf("a newly joined room: %s", joined)
+	}
+	// SYNC-26: one section, that of the final membership.
+	bob.Leave(t, room)
+	answer := syncWith(t, bob, token, "")
+	left := homeservertest.Room(answer, "leave", room)
+	if homeservertest.HasRoom("join", room)(answer) || !left.Get(`state.events.#(type=="m.room.topic")`).Exists() {
+		t.Errorf("joined and left: %s", answer)
+	}
+	// SYNC-25: left and joined again.
+	bob.Join(t, room)
+	token = syncWith(t, bob, "", "").Get("next_batch").Str
+	bob.Leave(t, room)
+	bob.Join(t, room)
+	joined = homeservertest.Room(syncWith(t, bob, token, ""), "join", room)
+	if !joined.Get(`state.events.#(type=="m.room.topic")`).Exists() {
+		t.Errorf("left and joined again: %s", joined)
+	}
+	// SYNC-27, PROF-11: a new name is no new join.
+	token = syncWith(t, bob, "", "").Get("next_batch").Str
+	bob.Put(t, homeservertest.Path("/v3/profile/{}/displayname", bob.User), `{"displayname":"B"}`)
+	joined = homeservertest.Room(syncWith(t, bob, token, ""), "join", room)
+	same(t, "state with a new name", joined.Get("state.events").Raw, "[]")
+	same(t, "timeline with a new name", stateKeys(joined.Get("timeline.events")), []string{"m.room.member/@bob:example.org"})
+	// CREATE-32
+	fresh := bob.CreateRoom(t, nil)
+	if !homeservertest.HasRoom("join", fresh)(syncWith(t, bob, token, "")) {
+		t.Error("a room just created is missing")
+	}
+}
