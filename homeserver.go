@@ -104,7 +104,8 @@ func build(cfg *config) (*Server, error) {
 		Store: cfg.store, Server: cfg.name, Now: cfg.now, Logger: cfg.logger,
 		Provider: cfg.provider, Registration: account.Registration(cfg.registration),
 		RegistrationTokens: cfg.registrationTokens, Cost: cfg.cost, Limiter: limiter,
-		Waker: memory, DeviceLists: lists, Rooms: rooms, PushRules: rules,
+		AllUsersFindable: cfg.openUserDirectory,
+		Waker:            memory, DeviceLists: lists, Rooms: rooms, PushRules: rules,
 	})
 	deviceKeys := keys.New(keys.Config{
 		Store: cfg.store, Server: cfg.name, Now: cfg.now, Lists: lists, Waker: memory, Accounts: s.accounts,

@@ -36,6 +36,7 @@ type config struct {
 	clientAddress      func(*http.Request) string
 	pushRules          push.Options
 	cost               account.Cost
+	openUserDirectory  bool
 	logger             *slog.Logger
 	now                func() time.Time
 }
@@ -222,6 +223,15 @@ func WithPushRules(o push.Options) Option {
 // of some 50 ms, to whoever guesses at stolen hashes as well: for tests only.
 func WithInsecurePasswordHashing() Option {
 	return func(c *config) { c.cost = account.InsecureCost() }
+}
+
+// WithOpenUserDirectory lets users find everybody on the server when they search
+// for people: right where all know each other, such as in a company.
+//
+// Default: they find whom they share a room with, and who is in a room that
+// anybody may join or read.
+func WithOpenUserDirectory() Option {
+	return func(c *config) { c.openUserDirectory = true }
 }
 
 // WithLogger sets where the server logs to: Error is a fault of the server,

@@ -29,6 +29,10 @@ type Members interface {
 	// SharingRoom returns those of the others who are joined to a room that
 	// the user is joined to, in no particular order.
 	SharingRoom(user events.UserID, others []events.UserID) ([]events.UserID, error)
+
+	// SharedRooms returns the rooms that both users are joined to, ordered by
+	// number.
+	SharedRooms(a, b events.UserID) ([]Room, error)
 }
 
 // MemberWriter changes what is not in the member event.

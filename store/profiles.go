@@ -13,6 +13,10 @@ type Profiles interface {
 	// Profile returns the fields of a user, ordered by name; none for a user
 	// who has none or does not exist.
 	Profile(user events.UserID) ([]ProfileField, error)
+
+	// ProfileFieldOf returns the value of one field of each of the users who has
+	// it.
+	ProfileFieldOf(users []events.UserID, name string) (map[events.UserID][]byte, error)
 }
 
 // ProfileWriter changes profiles.

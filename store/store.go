@@ -130,6 +130,7 @@ type View interface {
 	Rooms
 	Aliases
 	Directory
+	UserDirectory
 	Timeline
 	State
 	Members
@@ -184,6 +185,7 @@ type Tx interface {
 	RoomWriter
 	AliasWriter
 	DirectoryWriter
+	UserDirectoryWriter
 	TimelineWriter
 	MemberWriter
 	ReceiptWriter

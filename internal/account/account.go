@@ -133,6 +133,9 @@ type Config struct {
 	Policies []uia.Policy
 	// Captcha has to be solved at registration (UIA-20); nil: there is none.
 	Captcha *uia.Captcha
+	// AllUsersFindable lets users find all others in the user directory, and not
+	// only those they may meet in rooms (DIR-3).
+	AllUsersFindable bool
 	// TokenLifetime is how long an access token is valid that its client can
 	// renew (REFR-3); zero: DefaultTokenLifetime.
 	TokenLifetime time.Duration

@@ -73,6 +73,9 @@ func (s *Service) DeactivateUser(ctx context.Context, user events.UserID, erase 
 		if err := tx.DeleteIdentities(user); err != nil {
 			return err
 		}
+		if err := tx.PutUserWords(user, nil); err != nil {
+			return err
+		}
 		fields, err := tx.Profile(user)
 		for _, f := range fields {
 			if err == nil {

@@ -126,7 +126,7 @@ func (s *Service) changeProfile(ctx context.Context, user events.UserID, name st
 		case !changed:
 			return nil
 		case value == nil:
-			return tx.DeleteProfileField(user, name)
+			fields = slices.Delete(fields, i, i+1)
 		case i < 0:
 			fields = append(fields, store.ProfileField{Name: name, Value: value})
 		default:
@@ -135,12 +135,25 @@ func (s *Service) changeProfile(ctx context.Context, user events.UserID, name st
 		if len(appendProfile(nil, fields)) > maxProfile { // PROF-8
 			return mxerr.ProfileTooLarge("a profile may have at most %d bytes", maxProfile)
 		}
-		return tx.PutProfileField(user, store.ProfileField{Name: name, Value: value})
+		return putProfileField(tx, user, name, value)
 	})
 	if err != nil || !changed || s.Rooms == nil || name != fieldDisplayName && name != fieldAvatarURL {
 		return err
 	}
 	return s.Rooms.ProfileChanged(ctx, user, name) // PROF-11
+}
+
+// putProfileField sets a field, or removes it if value is nil.
+func putProfileField(tx store.Tx, user events.UserID, name string, value []byte) error {
+	if name == fieldDisplayName {
+		if err := indexUser(tx, user, value); err != nil {
+			return err
+		}
+	}
+	if value == nil {
+		return tx.DeleteProfileField(user, name)
+	}
+	return tx.PutProfileField(user, store.ProfileField{Name: name, Value: value})
 }
 
 // checkFieldName accepts what the specification names and every other

@@ -207,7 +207,5 @@ func (s *Service) createUser(tx store.Tx, account store.User) error {
 	if err := tx.CreateUser(account); err != nil {
 		return err
 	}
-	return tx.PutProfileField(account.ID, store.ProfileField{
-		Name: fieldDisplayName, Value: events.AppendString(nil, account.ID.Localpart()),
-	})
+	return putProfileField(tx, account.ID, fieldDisplayName, events.AppendString(nil, account.ID.Localpart()))
 }

@@ -138,6 +138,7 @@ func (a *API) routes() []route {
 		a.sync(),
 		a.alias(),
 		a.directory(),
+		a.userDirectory(),
 	)
 }
 

@@ -49,6 +49,13 @@ func (v *view) SharingRoom(user events.UserID, others []events.UserID) ([]events
 			WHERE o.user_id = k.user_id AND o.membership = 'join' AND m.user_id = ? AND m.membership = 'join')`, string(user))
 }
 
+// SharedRooms implements store.Members.
+func (v *view) SharedRooms(a, b events.UserID) ([]store.Room, error) {
+	return all(v, scanRoom, `SELECT r.num, r.id, r.version, r.open FROM hs_members o
+		CROSS JOIN hs_members m ON m.user_id = ? AND m.room = o.room CROSS JOIN hs_rooms r ON r.num = o.room
+		WHERE o.user_id = ? AND o.membership = 'join' AND m.membership = 'join' ORDER BY o.room`, string(a), string(b))
+}
+
 // ForgetRoom implements store.MemberWriter.
 func (t *tx) ForgetRoom(user events.UserID, room store.RoomNum) error {
 	return t.mustChange(`UPDATE hs_members SET forgotten = 1 WHERE user_id = ? AND room = ?`, string(user), int64(room))

@@ -12,6 +12,19 @@ func (v *view) Profile(user events.UserID) ([]store.ProfileField, error) {
 	}, `SELECT name, value FROM hs_profiles WHERE user_id = ? ORDER BY name`, string(user))
 }
 
+// ProfileFieldOf implements store.Profiles.
+func (v *view) ProfileFieldOf(users []events.UserID, name string) (map[events.UserID][]byte, error) {
+	found := make(map[events.UserID][]byte, len(users))
+	for args := range chunks(users, func(id events.UserID) any { return string(id) }) {
+		err := v.query(`SELECT user_id, value FROM hs_profiles WHERE user_id IN `+inChunk+` AND name = ?`,
+			func(r row) { found[events.UserID(r.text(0))] = r.blob(1) }, append(args, name)...)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
 // PutProfileField implements store.ProfileWriter.
 func (t *tx) PutProfileField(user events.UserID, f store.ProfileField) error {
 	_, err := t.exec(`INSERT INTO hs_profiles (user_id, name, value) VALUES (?, ?, ?)

@@ -1,6 +1,9 @@
 package storetest
 
-import "github.com/ca4c8834/homeserver/store"
+import (
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/store"
+)
 
 // What faultView and faultTx forward of the directories.
 
@@ -22,4 +25,24 @@ func (t faultTx) PutListing(list string, l store.Listing) error {
 
 func (t faultTx) DeleteListing(list string, room store.RoomNum) error {
 	return t.c.do(func() error { return t.writes.DeleteListing(list, room) })
+}
+
+func (v faultView) FindUsers(q store.UserQuery) (users []events.UserID, all bool, err error) {
+	err = v.c.do(func() error {
+		users, all, err = v.View.FindUsers(q)
+		return err
+	})
+	return users, all, err
+}
+
+func (v faultView) SharedRooms(a, b events.UserID) ([]store.Room, error) {
+	return get(v.c, func() ([]store.Room, error) { return v.View.SharedRooms(a, b) })
+}
+
+func (v faultView) ProfileFieldOf(users []events.UserID, name string) (map[events.UserID][]byte, error) {
+	return get(v.c, func() (map[events.UserID][]byte, error) { return v.View.ProfileFieldOf(users, name) })
+}
+
+func (t faultTx) PutUserWords(user events.UserID, words []string) error {
+	return t.c.do(func() error { return t.writes.PutUserWords(user, words) })
 }

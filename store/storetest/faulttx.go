@@ -27,6 +27,7 @@ type writes interface {
 	store.RoomWriter
 	store.AliasWriter
 	store.DirectoryWriter
+	store.UserDirectoryWriter
 	store.TimelineWriter
 	store.MemberWriter
 	store.ReceiptWriter

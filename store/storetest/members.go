@@ -88,6 +88,33 @@ func members() []rule {
 				return err
 			})
 		}},
+		{"SharedRooms returns the rooms that both users are joined to, ordered by number", func(f *fixture) {
+			var want []store.Room
+			for i, m := range [][2]string{{"join", "join"}, {"join", "leave"}, {"invite", "join"}, {"join", "join"}, {"join", ""}} {
+				name := fmt.Sprint("r", 9-i)
+				room := f.room(name)
+				for j, user := range []events.UserID{alice, bob} {
+					if m[j] != "" {
+						in := member(user, m[j])
+						in.ID += events.EventID(name)
+						f.add(room, in)
+					}
+				}
+				if m == [2]string{"join", "join"} {
+					want = append(want, store.Room{Num: room, ID: events.RoomID("!" + name + ":example.org"), Version: "12"})
+				}
+			}
+			f.view(func(v store.View) error {
+				for _, pair := range [][2]events.UserID{{alice, bob}, {bob, alice}} {
+					got, err := v.SharedRooms(pair[0], pair[1])
+					f.is(err, nil)
+					equal(f, got, want)
+				}
+				none, err := v.SharedRooms(alice, "@carl:example.org")
+				equal(f, len(none), 0)
+				return err
+			})
+		}},
 		{"SharingRoom returns those of the others who are joined to a room that the user is joined to", func(f *fixture) {
 			one, two := f.room("one"), f.room("two")
 			user := func(i int) events.UserID { return events.UserID(fmt.Sprintf("@u%d:example.org", i)) }

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"fmt"
+
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/store"
 )
@@ -29,6 +31,34 @@ func profiles() []rule {
 			})
 			equal(f, profile(f, alice), want)
 			equal(f, profile(f, bob), want[:1])
+		}},
+		{"ProfileFieldOf returns the value of one field of each of the users who has it", func(f *fixture) {
+			var users []events.UserID
+			want := map[events.UserID][]byte{}
+			f.update(func(tx store.Tx) error {
+				for i := range 40 { // more than one statement takes
+					user, value := events.UserID(fmt.Sprintf("@u%d:x", i)), fmt.Appendf(nil, "%d", i)
+					if i%3 == 0 {
+						want[user] = value
+						if err := tx.PutProfileField(user, store.ProfileField{Name: "m.x", Value: value}); err != nil {
+							return err
+						}
+					}
+					if err := tx.PutProfileField(user, store.ProfileField{Name: "m.y", Value: []byte(`0`)}); err != nil {
+						return err
+					}
+					users = append(users, user)
+				}
+				return tx.PutProfileField(alice, store.ProfileField{Name: "m.x", Value: []byte(`1`)})
+			})
+			f.view(func(v store.View) error {
+				got, err := v.ProfileFieldOf(users, "m.x")
+				equal(f, got, want)
+				none, err2 := v.ProfileFieldOf(nil, "m.x")
+				equal(f, len(none), 0)
+				f.is(err2, nil)
+				return err
+			})
 		}},
 		{"PutProfileField sets a field", func(f *fixture) {
 			for _, name := range []string{`"one"`, `"two"`} {

@@ -66,6 +66,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"rooms", rooms()},
 		{"aliases", aliases()},
 		{"directory", directory()},
+		{"userdirectory", userDirectory()},
 		{"timeline", timeline()},
 		{"state", state()},
 		{"members", members()},
