@@ -133,6 +133,9 @@ func build(cfg *config) (*Server, error) {
 		Capabilities: func(ctx context.Context, c *api.Caller) (account.Capabilities, error) {
 			return s.accounts.Capabilities(ctx, c.User)
 		},
+		UnstableFeatures: map[string]bool{
+			"uk.half-shot.msc2666.query_mutual_rooms": true, // CLIENT-16
+		},
 	})
 	return s, nil
 }

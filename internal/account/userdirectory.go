@@ -20,7 +20,7 @@ const (
 	maxDirectoryPage = 100
 	// directoryScan bounds how many users one search looks at: those whose word
 	// begins with what was asked for and whom the caller may not know.
-	directoryScan = 5000
+	directoryScan = 2000
 )
 
 // FoundUser is a user as the user directory shows them.
