@@ -276,8 +276,8 @@ func TestRepeatOneTimeKeys(t *testing.T) {
 	body := func(keys string) string { return `{"one_time_keys":{` + keys + `}}` }
 	s.upload(t, token, body(`"x:1":{"key":"1","signatures":{"a":{"b":"c"}}},"y:1":"1"`))
 	s.upload(t, token, body(`"x:1":{"signatures":{"a":{"b":"c"}}, "key":"1"},"y:1":"1"`)) // KEYS-13
-	s.upload(t, token, body(`"x:1":{"key":"1"}`))                                        // but for signatures
-	s.upload(t, token, body(`"x:1":{"key":"1"},"x:2":{"key":"2"}`))                      // KEYS-15
+	s.upload(t, token, body(`"x:1":{"key":"1"}`))                                         // but for signatures
+	s.upload(t, token, body(`"x:1":{"key":"1"},"x:2":{"key":"2"}`))                       // KEYS-15
 	if got := s.counts(t, token); got != `{"signed_curve25519":0,"x":2,"y":1}` {
 		t.Errorf("counts %s", got)
 	}
