@@ -198,7 +198,10 @@ func (m *Memory) apply(changes []change) {
 		case c.redacted != nil:
 			c.room.redact(c.redacted)
 			m.settle(c.room)
-		case c.ephemeral:
+		case c.typing != nil:
+			c.typing()
+			m.users.roomChanged(RoomChange{Num: c.room.Num, ID: c.room.ID, Pos: c.pos}, "")
+		case c.receipts:
 			c.room.receiptsAdded(c.pos)
 			m.users.roomChanged(RoomChange{Num: c.room.Num, ID: c.room.ID, Pos: c.pos}, c.user)
 		case c.forgotten:
@@ -208,14 +211,6 @@ func (m *Memory) apply(changes []change) {
 		}
 	}
 	m.position.Store(int64(last))
-	m.users.announce()
-}
-
-// RoomChanged announces a change in a room to its members. It must be called while
-// the store commits, from OnCommit.
-func (m *Memory) RoomChanged(room *Room, pos store.Pos) {
-	m.users.roomChanged(RoomChange{Num: room.Num, ID: room.ID, Pos: pos}, "")
-	m.position.Store(int64(max(m.Position(), pos)))
 	m.users.announce()
 }
 

@@ -26,7 +26,8 @@ type change struct {
 	undo      undo          // of the room's draft
 	user      events.UserID // has something new
 	forgotten bool          // the user has forgotten room
-	ephemeral bool          // room has something new that is no event, for the user or all
+	receipts  bool          // room has new receipts, for the user or all
+	typing    func()        // makes who types in room what it is now
 }
 
 // Update runs fn as store.Update does, and applies to memory what it did.
@@ -56,7 +57,14 @@ func (tx *Tx) UserChanged(user events.UserID, pos store.Pos) {
 // ReceiptsChanged announces new receipts in a room, at a position taken in this
 // transaction: to its members, or to one user alone.
 func (tx *Tx) ReceiptsChanged(d *Draft, pos store.Pos, alone events.UserID) {
-	tx.note(change{room: d.Room, user: alone, pos: pos, ephemeral: true})
+	tx.note(change{room: d.Room, user: alone, pos: pos, receipts: true})
+}
+
+// TypingChanged announces to the members of a room that it has changed who types
+// there, at a position taken in this transaction. apply makes the change, together
+// with the others of the transaction; it must be quick.
+func (tx *Tx) TypingChanged(d *Draft, pos store.Pos, apply func()) {
+	tx.note(change{room: d.Room, pos: pos, typing: apply})
 }
 
 // ForgetRoom marks a room as forgotten by a user. store.ErrNotFound if they

@@ -123,7 +123,9 @@ func (s *Service) Set(ctx context.Context, user events.UserID, id events.RoomID,
 			return err
 		}
 		pos := tx.Next()
-		tx.OnCommit(func() { s.apply(d.Room, pos, func(r *room) { r.users[user] = s.timer(user, id, timeout) }) })
+		tx.TypingChanged(d, pos, func() {
+			s.apply(id, pos, func(r *room) { r.users[user] = s.timer(user, id, timeout) })
+		})
 		return nil
 	})
 }
@@ -167,8 +169,8 @@ func (s *Service) Stop(tx *live.Tx, d *live.Draft, user events.UserID) error {
 		}
 	}
 	pos := tx.Next()
-	tx.OnCommit(func() {
-		s.apply(d.Room, pos, func(r *room) {
+	tx.TypingChanged(d, pos, func() {
+		s.apply(d.ID, pos, func(r *room) {
 			if timer := r.users[user]; timer != nil && timer.Stop() {
 				s.expiry.Done()
 			}
@@ -178,23 +180,21 @@ func (s *Service) Stop(tx *live.Tx, d *live.Draft, user events.UserID) error {
 	return nil
 }
 
-// apply makes a committed change and tells the members.
-func (s *Service) apply(in *live.Room, pos store.Pos, change func(*room)) {
+// apply makes a committed change.
+func (s *Service) apply(id events.RoomID, pos store.Pos, change func(*room)) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.closed {
-		s.mu.Unlock()
 		return
 	}
-	r := s.rooms[in.ID]
+	r := s.rooms[id]
 	if r == nil {
 		s.forget()
 		r = &room{users: map[events.UserID]*time.Timer{}}
-		s.rooms[in.ID] = r
+		s.rooms[id] = r
 	}
 	change(r)
 	r.pos, r.changed = pos, s.now()
-	s.mu.Unlock()
-	s.memory.RoomChanged(in, pos)
 }
 
 // forget drops rooms where nobody has typed for long. s.mu is held.

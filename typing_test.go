@@ -1,0 +1,85 @@
+package homeserver_test
+
+import (
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/ca4c8834/homeserver"
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/homeservertest"
+	"github.com/ca4c8834/homeserver/store/sqlite"
+)
+
+func typingIn(answer gjson.Result, room events.RoomID) string {
+	return homeservertest.Room(answer, "join", room).Get(`ephemeral.events.#(type=="m.typing").content.user_ids`).Raw
+}
+
+func TestTyping(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+	bob.Join(t, room)
+	path := func(user events.UserID) string { return homeservertest.Path("/v3/rooms/{}/typing/{}", room, user) }
+	token := syncWith(t, bob, "", "").Get("next_batch").Str
+	next := func() string {
+		t.Helper()
+		answer := syncWith(t, bob, token, "", "timeout", "20000")
+		token = answer.Get("next_batch").Str
+		return typingIn(answer, room)
+	}
+	// TYP-1, TYP-5
+	alice.Put(t, path(alice.User), `{"typing":true,"timeout":60000}`)
+	same(t, "alice types", next(), `["@alice:example.org"]`)
+	bob.Put(t, path(bob.User), `{"typing":true}`)
+	same(t, "both type", next(), `["@alice:example.org","@bob:example.org"]`)
+	same(t, "SYNC-41: a first sync tells who types now", typingIn(syncWith(t, alice, "", ""), room), `["@alice:example.org","@bob:example.org"]`)
+	alice.Put(t, path(alice.User), `{"typing":false}`)
+	same(t, "alice has stopped", next(), `["@bob:example.org"]`)
+	// TYP-3, TYP-4: expiry; a new call replaces the deadline.
+	bob.Put(t, path(bob.User), `{"typing":true,"timeout":50}`)
+	same(t, "expired", next(), `[]`)
+	same(t, "nobody types in a first sync", typingIn(syncWith(t, alice, "", ""), room), "")
+	// TYP-4, SEND-10: sending and leaving end it.
+	alice.Put(t, path(alice.User), `{"typing":true}`)
+	next()
+	alice.Say(t, room, "done")
+	same(t, "after a message", next(), `[]`)
+	alice.Put(t, path(alice.User), `{"typing":true}`)
+	next()
+	alice.Leave(t, room)
+	same(t, "after leaving", next(), `[]`)
+	// TYP-1, TYP-2
+	bob.Do(t, "PUT", path(bob.User), `{}`).WantError(400, "M_MISSING_PARAM")
+	bob.Do(t, "PUT", path(bob.User), `{"typing":"yes"}`).WantError(400, "M_BAD_JSON")
+	bob.Do(t, "PUT", path(alice.User), `{"typing":true}`).WantError(403, "M_FORBIDDEN")
+	alice.Do(t, "PUT", path(alice.User), `{"typing":true}`).WantError(403, "M_FORBIDDEN")
+	hs.Anonymous().Do(t, "PUT", path(bob.User), `{"typing":true}`).WantError(401, "M_MISSING_TOKEN")
+}
+
+// TYP-6: after a restart nobody types, and those who believed so are told.
+func TestTypingEndsWithTheServer(t *testing.T) {
+	t.Parallel()
+	file := t.TempDir() + "/hs.db"
+	start := func() *homeservertest.Server {
+		st, err := sqlite.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return homeservertest.New(t, homeserver.WithStore(st))
+	}
+	hs := start()
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+	bob.Join(t, room)
+	alice.Put(t, homeservertest.Path("/v3/rooms/{}/typing/{}", room, alice.User), `{"typing":true,"timeout":100000}`)
+	token := syncWith(t, bob, "", "").Get("next_batch").Str
+	if err := hs.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := start()
+	bob = again.Login(t, "bob")
+	same(t, "after a restart", typingIn(syncWith(t, bob, token, "", "timeout", "20000"), room), `[]`)
+	same(t, "in a first sync", typingIn(syncWith(t, bob, "", ""), room), "")
+}
