@@ -85,7 +85,7 @@ func (s *Service) setMember(tx *live.Tx, d *live.Draft, a Actor, c memberChange)
 	if now != nil && was == c.membership && (c.lazy || repeats(e, now)) { // MEMB-8, MEMB-16, MEMB-26
 		return now, nil
 	}
-	return add(tx, d, e, store.Txn{})
+	return s.add(tx, d, e, store.Txn{})
 }
 
 // memberContent makes the content of a member event: what is asked for, with the

@@ -38,7 +38,7 @@ func (s *Service) ProfileChanged(ctx context.Context, user events.UserID, names 
 		if err != nil || repeats(e, now) {
 			return ignoreRefusal(err)
 		}
-		_, err = add(tx, d, e, store.Txn{})
+		_, err = s.add(tx, d, e, store.Txn{})
 		return err
 	})
 }

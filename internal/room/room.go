@@ -127,11 +127,11 @@ func (s *Service) append(tx *live.Tx, d *live.Draft, p proposal) (*live.Event, e
 	if err != nil {
 		return nil, err
 	}
-	return add(tx, d, e, p.txn)
+	return s.add(tx, d, e, p.txn)
 }
 
-// add adds an event to a room, and keeps true what else the store has of it.
-func add(tx *live.Tx, d *live.Draft, e *events.Event, txn store.Txn) (*live.Event, error) {
+// add adds an event to a room, and keeps true what else is known of it.
+func (s *Service) add(tx *live.Tx, d *live.Draft, e *events.Event, txn store.Txn) (*live.Event, error) {
 	added, err := tx.Append(d, e, txn)
 	if err != nil {
 		return nil, err
@@ -139,7 +139,21 @@ func add(tx *live.Tx, d *live.Draft, e *events.Event, txn store.Txn) (*live.Even
 	if err := reopen(tx, d, added); err != nil {
 		return nil, err
 	}
-	return added, relist(tx, d, added)
+	if err := relist(tx, d, added); err != nil {
+		return nil, err
+	}
+	return added, s.stopTyping(tx, d, e)
+}
+
+// stopTyping ends the typing of who has sent a message or left (TYP-4, SEND-10).
+func (s *Service) stopTyping(tx *live.Tx, d *live.Draft, e *events.Event) error {
+	switch {
+	case !e.IsState():
+		return s.Typing.Stop(tx, d, e.Sender)
+	case e.Type == events.TypeMember && e.Membership() != events.MembershipJoin:
+		return s.Typing.Stop(tx, d, events.UserID(*e.StateKey))
+	}
+	return nil
 }
 
 // next makes the next event of a room if the authorisation rules allow it, without
