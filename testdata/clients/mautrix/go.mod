@@ -1,4 +1,4 @@
-module mautrixclient
+module github.com/ca4c8834/homeserver/testdata/clients/mautrix
 
 go 1.26.0
 

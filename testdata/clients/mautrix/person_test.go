@@ -1,0 +1,144 @@
+package mautrix_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"maunium.net/go/mautrix"
+	"maunium.net/go/mautrix/event"
+	"maunium.net/go/mautrix/id"
+)
+
+const password = "correct horse battery staple"
+
+// person is a client that syncs in the background and remembers what it saw.
+type person struct {
+	*mautrix.Client
+	stop func()
+
+	mu   sync.Mutex
+	seen []*event.Event
+	news chan struct{} // closed and replaced with every event
+}
+
+// register makes an account and signs in on a device of its own.
+func register(t *testing.T, url, username string) *person {
+	t.Helper()
+	cli, err := mautrix.NewClient(url, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	account, err := cli.RegisterDummy(t.Context(), &mautrix.ReqRegister{Username: username, Password: password, InhibitLogin: true})
+	if err != nil {
+		t.Fatalf("register %s: %v", username, err)
+	}
+	if account.UserID != id.NewUserID(username, "example.org") || account.AccessToken != "" {
+		t.Fatalf("register %s: %+v", username, account)
+	}
+	return login(t, url, username)
+}
+
+// login signs in and syncs until the test ends or the person stops.
+func login(t *testing.T, url, username string, prepare ...func(*mautrix.Client)) *person {
+	t.Helper()
+	cli, err := mautrix.NewClient(url, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = cli.Login(t.Context(), &mautrix.ReqLogin{
+		Type:       mautrix.AuthTypePassword,
+		Identifier: mautrix.UserIdentifier{Type: mautrix.IdentifierTypeUser, User: username},
+		Password:   password, InitialDeviceDisplayName: "mautrix", StoreCredentials: true,
+	})
+	if err != nil {
+		t.Fatalf("login %s: %v", username, err)
+	}
+	p := &person{Client: cli, news: make(chan struct{})}
+	for _, f := range prepare {
+		f(cli)
+	}
+	cli.Syncer.(*mautrix.DefaultSyncer).OnEvent(func(_ context.Context, e *event.Event) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.seen = append(p.seen, e)
+		close(p.news)
+		p.news = make(chan struct{})
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := cli.SyncWithContext(ctx); err != nil && ctx.Err() == nil {
+			t.Errorf("sync of %s: %v", username, err)
+		}
+	}()
+	p.stop = func() {
+		cancel()
+		<-done
+	}
+	t.Cleanup(p.stop)
+	return p
+}
+
+// wait returns the first event, seen already or still to come, that is what it
+// should be.
+func (p *person) wait(t *testing.T, what string, is func(*event.Event) bool) *event.Event {
+	t.Helper()
+	timeout := time.After(30 * time.Second)
+	looked := 0
+	for {
+		p.mu.Lock()
+		seen, news := p.seen, p.news
+		p.mu.Unlock()
+		for ; looked < len(seen); looked++ {
+			if is(seen[looked]) {
+				return seen[looked]
+			}
+		}
+		select {
+		case <-news:
+		case <-timeout:
+			for _, e := range seen {
+				t.Logf("saw %s %s from %s: %v", e.ID, e.Type.Type, e.Sender, e.Content.Raw)
+			}
+			t.Fatalf("%s waits in vain for %s", p.UserID, what)
+		}
+	}
+}
+
+// hears waits for an event by its ID.
+func (p *person) hears(t *testing.T, eventID id.EventID) *event.Event {
+	t.Helper()
+	return p.wait(t, string(eventID), func(e *event.Event) bool { return e.ID == eventID })
+}
+
+// says sends a text message.
+func (p *person) says(t *testing.T, room id.RoomID, text string) id.EventID {
+	t.Helper()
+	sent, err := p.SendText(t.Context(), room, text)
+	if err != nil {
+		t.Fatalf("%s says %q: %v", p.UserID, text, err)
+	}
+	return sent.EventID
+}
+
+// history pages back through a room, a few events at a time, and returns all of
+// it, the newest event first.
+func (p *person) history(t *testing.T, room id.RoomID) (all []*event.Event) {
+	t.Helper()
+	for from := ""; ; {
+		page, err := p.Messages(t.Context(), room, from, "", mautrix.DirectionBackward, nil, 4)
+		if err != nil {
+			t.Fatalf("%s pages back from %q: %v", p.UserID, from, err)
+		}
+		all = append(all, page.Chunk...)
+		if page.End == "" {
+			return all
+		}
+		if from = page.End; len(all) > 1000 {
+			t.Fatal("the history does not end")
+		}
+	}
+}
