@@ -84,11 +84,18 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 }
 
 // stop lets requests in progress finish, within limits. The homeserver comes
-// first: it releases the long polls, for which the web server would wait.
+// first: it releases the long polls, for which the web server would wait. What is
+// left then are answers on their way, and connections without a request.
 func stop(web *http.Server, srv *homeserver.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	return errors.Join(srv.Shutdown(ctx), web.Shutdown(ctx))
+	err := srv.Shutdown(ctx)
+	ctx, cancel = context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if web.Shutdown(ctx) != nil {
+		err = errors.Join(err, web.Close())
+	}
+	return err
 }
 
 // open makes the homeserver over its data directory.

@@ -2,6 +2,7 @@ package mautrix_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ type person struct {
 
 	mu   sync.Mutex
 	seen []*event.Event
-	news chan struct{} // closed and replaced with every event
+	news chan struct{} // closed and replaced with every event and every sync
 }
 
 // register makes an account and signs in on a device of its own.
@@ -59,12 +60,11 @@ func login(t *testing.T, url, username string, prepare ...func(*mautrix.Client))
 	for _, f := range prepare {
 		f(cli)
 	}
-	cli.Syncer.(*mautrix.DefaultSyncer).OnEvent(func(_ context.Context, e *event.Event) {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.seen = append(p.seen, e)
-		close(p.news)
-		p.news = make(chan struct{})
+	syncer := cli.Syncer.(*mautrix.DefaultSyncer)
+	syncer.OnEvent(func(_ context.Context, e *event.Event) { p.learn(e) })
+	syncer.OnSync(func(context.Context, *mautrix.RespSync, string) bool {
+		p.learn()
+		return true
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -82,30 +82,52 @@ func login(t *testing.T, url, username string, prepare ...func(*mautrix.Client))
 	return p
 }
 
-// wait returns the first event, seen already or still to come, that is what it
-// should be.
-func (p *person) wait(t *testing.T, what string, is func(*event.Event) bool) *event.Event {
+// learn remembers events and wakes whoever waits.
+func (p *person) learn(events ...*event.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.seen = append(p.seen, events...)
+	close(p.news)
+	p.news = make(chan struct{})
+}
+
+// until waits until something holds, which is asked again whenever the person
+// learns something.
+func (p *person) until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	timeout := time.After(30 * time.Second)
-	looked := 0
 	for {
 		p.mu.Lock()
-		seen, news := p.seen, p.news
+		news := p.news
 		p.mu.Unlock()
-		for ; looked < len(seen); looked++ {
-			if is(seen[looked]) {
-				return seen[looked]
-			}
+		if holds() {
+			return
 		}
 		select {
 		case <-news:
 		case <-timeout:
-			for _, e := range seen {
+			for _, e := range p.seen {
 				t.Logf("saw %s %s from %s: %v", e.ID, e.Type.Type, e.Sender, e.Content.Raw)
 			}
 			t.Fatalf("%s waits in vain for %s", p.UserID, what)
 		}
 	}
+}
+
+// wait returns the first event, seen already or still to come, that is what it
+// should be.
+func (p *person) wait(t *testing.T, what string, is func(*event.Event) bool) (found *event.Event) {
+	t.Helper()
+	p.until(t, what, func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		i := slices.IndexFunc(p.seen, is)
+		if i >= 0 {
+			found = p.seen[i]
+		}
+		return i >= 0
+	})
+	return found
 }
 
 // hears waits for an event by its ID.
