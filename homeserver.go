@@ -94,6 +94,7 @@ func build(cfg *config) (*Server, error) {
 	rooms := room.New(room.Config{
 		Memory: memory, Reader: read, Server: cfg.name, Now: cfg.now, DefaultVersion: version,
 		Typing:     s.typing,
+		Reports:    cfg.reports,
 		InviteKeys: identity.Keys{Client: s.outbound},
 	})
 	lists := devicelist.New(memory)

@@ -1,6 +1,7 @@
 package homeserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,6 +38,7 @@ type config struct {
 	pushRules          push.Options
 	cost               account.Cost
 	openUserDirectory  bool
+	reports            func(context.Context, Report) error
 	logger             *slog.Logger
 	now                func() time.Time
 }
@@ -59,6 +61,9 @@ func configure(name string, options []Option) (*config, error) {
 			continue
 		}
 		option(c)
+	}
+	if c.reports == nil {
+		c.reports = logReports(c.logger)
 	}
 	switch byToken := c.registration == RegistrationByToken; {
 	case byToken && len(c.registrationTokens) == 0:

@@ -28,6 +28,7 @@ func TestFaults(t *testing.T) {
 		"WithRateLimit: class 1, one every 0s": homeserver.WithRateLimit(homeserver.RateMessages, 0, 1),
 		"one every 1s, burst 0":                homeserver.WithRateLimit(homeserver.RateMedia, time.Second, 0),
 		"WithClientAddress":                    homeserver.WithClientAddress(nil),
+		"WithReports":                          homeserver.WithReports(nil),
 		"WithLogger":                           homeserver.WithLogger(nil),
 		"WithClock":                            homeserver.WithClock(nil),
 	}

@@ -48,12 +48,14 @@ func (s *Service) SetAccountData(ctx context.Context, user events.UserID, room e
 		return mxerr.NotJSON("the body is not JSON").Because(err)
 	}
 	return s.Store.Update(ctx, func(tx store.Tx) error {
-		pos := tx.Next()
-		if s.Waker != nil {
-			tx.OnCommit(func() { s.Waker.UserChanged(user, pos) })
-		}
-		return tx.PutAccountDatum(user, store.AccountDatum{
-			Room: room, Type: typ, Content: compact.Bytes(), Pos: pos,
-		})
+		return s.putAccountDatum(tx, user, room, typ, compact.Bytes())
 	})
+}
+
+func (s *Service) putAccountDatum(tx store.Tx, user events.UserID, room events.RoomID, typ string, content []byte) error {
+	pos := tx.Next()
+	if s.Waker != nil {
+		tx.OnCommit(func() { s.Waker.UserChanged(user, pos) })
+	}
+	return tx.PutAccountDatum(user, store.AccountDatum{Room: room, Type: typ, Content: content, Pos: pos})
 }

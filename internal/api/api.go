@@ -119,6 +119,7 @@ func (a *API) routes() []route {
 		a.profile(),
 		a.accountData(),
 		a.filter(),
+		a.tags(),
 		a.pushRules(),
 		a.media(),
 		a.device(),
@@ -139,6 +140,8 @@ func (a *API) routes() []route {
 		a.alias(),
 		a.directory(),
 		a.userDirectory(),
+		a.report(),
+		a.thirdParty(),
 	)
 }
 

@@ -44,6 +44,9 @@ type Config struct {
 	// DefaultVersion is the version of new rooms (CREATE-2, RVER-2).
 	DefaultVersion *events.RoomVersion
 	Typing         Typing
+	// Reports takes what users report to whoever looks at it. An error goes to
+	// the reporter: nobody has heard them (REP-6).
+	Reports func(context.Context, Report) error
 	// InviteKeys knows the keys of third-party invites; nil: none that somebody
 	// would have to be asked about is valid.
 	InviteKeys InviteKeys
