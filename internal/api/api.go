@@ -122,6 +122,7 @@ func (a *API) routes() []route {
 		a.tags(),
 		a.pushRules(),
 		a.media(),
+		a.preview(),
 		a.device(),
 		a.keys(),
 		a.crossSigning(),

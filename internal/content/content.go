@@ -37,6 +37,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/ca4c8834/homeserver/events"
@@ -93,6 +94,9 @@ type Config struct {
 	// Retention is how long content is kept that nobody downloads; zero: for
 	// ever.
 	Retention time.Duration
+	// Previews fetches the pages that previews are made of; nil: there are none
+	// (PREV-7).
+	Previews Pages
 	// Stopping is closed when nobody shall wait any longer; nil: never.
 	Stopping <-chan struct{}
 	// Logger gets what happens beside a request; nil discards it.
@@ -113,6 +117,8 @@ type Service struct {
 	Config
 	maker    *thumbnail.Maker
 	making   singleflight.Group // of thumbnails
+	asking   singleflight.Group // for pages
+	asked    *semaphore.Weighted
 	arrivals arrivals
 
 	mu        sync.Mutex
@@ -136,6 +142,7 @@ func New(cfg Config) *Service {
 	}
 	return &Service{
 		Config: cfg, maker: thumbnail.NewMaker(cfg.MaxPixels, imageMemory, imagePatience),
+		asked:   semaphore.NewWeighted(maxAsking),
 		filling: make(map[string]bool), uploading: make(map[events.UserID]int64),
 	}
 }

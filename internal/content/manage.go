@@ -74,8 +74,8 @@ func (s *Service) DeleteOf(ctx context.Context, owner events.UserID) error {
 }
 
 // Sweep deletes what nobody needs any more: IDs whose content did not come in
-// time, content that nobody has downloaded for longer than the retention, and
-// blobs that a crash or a fault of the media store has left. It is to be called
+// time, content that nobody has downloaded for longer than the retention, old
+// previews with their pictures, and blobs that a crash or a fault of the media store has left. It is to be called
 // now and then, every hour for example, and goes on where it ended if it is
 // interrupted.
 func (s *Service) Sweep(ctx context.Context) error {
@@ -83,6 +83,9 @@ func (s *Service) Sweep(ctx context.Context) error {
 	err := s.removeAll(ctx, func(tx store.Tx) ([]Medium, error) { return tx.ExpiredMedia(now, batch) })
 	if err == nil && s.Retention > 0 {
 		err = s.sweepIdle(ctx, now)
+	}
+	if err == nil {
+		err = s.sweepPreviews(ctx, now)
 	}
 	for err == nil {
 		// Uploads that have begun are given a day.

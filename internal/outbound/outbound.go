@@ -16,7 +16,7 @@ import (
 )
 
 // ErrPrivate is wrapped by the error of a request that would have left the public
-// network.
+// network, or gone where it is not permitted to.
 var ErrPrivate = errors.New("the address is not public")
 
 // Limits of one request; the caller's context may be stricter.
@@ -29,10 +29,13 @@ const (
 	idleTime     = time.Minute
 )
 
-// New makes a client. It uses no proxy and keeps no cookies. allow, if not nil, lets
-// it connect to further addresses. Connections that are idle are closed by
-// CloseIdleConnections, or after a minute.
-func New(allow func(netip.Addr) bool) *http.Client {
+// New makes a client. It uses no proxy and keeps no cookies. permit says which addresses
+// it may connect to, in place of [Public], and is asked about every one; nil: Public.
+// Connections that are idle are closed by CloseIdleConnections, or after a minute.
+func New(permit func(netip.Addr) bool) *http.Client {
+	if permit == nil {
+		permit = Public
+	}
 	dialer := &net.Dialer{
 		Timeout: dialTimeout,
 		Control: func(_, address string, _ syscall.RawConn) error {
@@ -41,7 +44,7 @@ func New(allow func(netip.Addr) bool) *http.Client {
 				return fmt.Errorf("connect to %s: %w", address, err)
 			}
 			ip := peer.Addr().Unmap()
-			if Public(ip) || allow != nil && allow(ip) {
+			if permit(ip) {
 				return nil
 			}
 			return fmt.Errorf("connect to %s: %w", ip, ErrPrivate)

@@ -23,7 +23,7 @@ func TestPublic(t *testing.T) {
 	}
 }
 
-// A client connects to private addresses only where it is allowed to, also when it is
+// A client connects to private addresses only where it is permitted to, also when it is
 // led there.
 func TestNew(t *testing.T) {
 	t.Parallel()

@@ -78,6 +78,17 @@ func Inspect(r io.ReadSeeker) (Info, error) {
 	return Info{}, ErrFormat
 }
 
+// TypeOf returns the content type of an image by its first 12 bytes or more, and
+// whether it is one that [Inspect] may know.
+func TypeOf(head []byte) (contentType string, ok bool) {
+	for _, f := range formats() {
+		if f.matches(head) {
+			return f.contentType, true
+		}
+	}
+	return "", false
+}
+
 func (f *format) matches(head []byte) bool {
 	if len(head) < len(f.magic) {
 		return false
