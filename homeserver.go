@@ -111,6 +111,7 @@ func build(cfg *config) (*Server, error) {
 	deviceKeys := keys.New(keys.Config{
 		Store: cfg.store, Server: cfg.name, Now: cfg.now, Lists: lists, Waker: memory, Accounts: s.accounts,
 	})
+	messages := todevice.New(todevice.Config{Store: cfg.store, Now: cfg.now, Waker: memory})
 	s.api = api.New(api.Config{
 		Authenticator: api.Accounts{Service: s.accounts},
 		Accounts:      s.accounts,
@@ -120,12 +121,12 @@ func build(cfg *config) (*Server, error) {
 		Receipts:      &receipts.Service{Memory: memory, Now: cfg.now},
 		Sync: sync.New(sync.Config{
 			Memory: memory, Reader: read, Stopping: s.life.stopping, Typing: s.typing, PushRules: rules,
-			Unread: unread.New(memory, read, rules),
+			Unread: unread.New(memory, read, rules), Keys: deviceKeys, ToDevice: messages,
 		}),
 		PushRules:     rules,
 		Keys:          deviceKeys,
 		Backups:       backup.New(cfg.store),
-		ToDevice:      todevice.New(todevice.Config{Store: cfg.store, Now: cfg.now, Waker: memory}),
+		ToDevice:      messages,
 		Limiter:       limiter,
 		Logger:        cfg.logger,
 		Now:           cfg.now,

@@ -147,8 +147,8 @@ func TestSyncWaits(t *testing.T) {
 		t.Errorf("a filtered change: %s", answer)
 	}
 	// SYNC-9: several at once, of one device and of two, get everything.
-	token = syncWith(t, bob, "", "").Get("next_batch").Str
 	tablet := hs.Login(t, "bob")
+	token = syncWith(t, bob, "", "").Get("next_batch").Str
 	got := make(chan gjson.Result)
 	for _, c := range []*homeservertest.Client{bob, bob, tablet} {
 		go func() { got <- syncWith(t, c, token, "", "timeout", "20000") }()

@@ -31,9 +31,7 @@ const (
 // readAccountData reads what has changed in the user's account data, if anything
 // has (SYNC-42), and the settings.
 func (a *answer) readAccountData(ctx context.Context) error {
-	own := a.user.Own()
-	a.settings, _ = a.user.Memo().(*settings)
-	if !a.first && own <= a.since && a.settings != nil {
+	if !a.first && a.own <= a.since && a.memo.settings != nil {
 		return nil
 	}
 	var changed []store.AccountDatum
@@ -47,15 +45,14 @@ func (a *answer) readAccountData(ctx context.Context) error {
 				return err
 			}
 		}
-		if a.settings == nil {
-			a.settings, err = readSettings(v, a.User)
+		if a.memo.settings == nil {
+			a.memo.settings, err = readSettings(v, a.User)
 		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	a.user.SetMemo(own, a.settings)
 	if a.PushRules != nil && (a.first || rules > a.since) { // SYNC-43
 		content, err := a.PushRules.Ruleset(ctx, a.User)
 		if err != nil {

@@ -17,8 +17,10 @@ type answer struct {
 	since, until store.Pos
 	first        bool
 	form         *reader.Form
+	own          store.Pos // when memo was current
+	memo         memo
+	device       deviceData
 	data         accountData
-	settings     *settings
 	rooms        map[string][]section // by the name of their part
 	empty        bool
 	out          writer
@@ -42,10 +44,19 @@ func (s *Service) answer(r Request, u *live.User, since store.Pos, first bool) *
 func (a *answer) full() bool { return a.first || a.FullState }
 
 func (a *answer) make(ctx context.Context) error {
+	a.remember()
+	if err := a.readDevice(ctx); err != nil {
+		return err
+	}
 	if err := a.readAccountData(ctx); err != nil {
 		return err
 	}
+	known := a.memo
+	a.user.SetMemo(a.own, &known)
 	if err := a.makeRooms(ctx); err != nil {
+		return err
+	}
+	if err := a.readDeviceLists(ctx); err != nil {
 		return err
 	}
 	w := &a.out
@@ -74,6 +85,7 @@ func (a *answer) make(ctx context.Context) error {
 		}
 		w.close('}')
 	}
+	a.writeDevice()
 	w.close('}')
 	return nil
 }

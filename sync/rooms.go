@@ -200,7 +200,7 @@ func (v *visit) tell(ctx context.Context, part string, until store.Pos, before b
 		v.summary()
 	}
 	if part == "join" {
-		counts, err := v.Unread.Of(ctx, v.scope, until, v.settings.ignored)
+		counts, err := v.Unread.Of(ctx, v.scope, until, v.memo.settings.ignored)
 		if err != nil {
 			return err
 		}

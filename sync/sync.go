@@ -36,8 +36,10 @@ type Config struct {
 	// Stopping ends when the server is asked to stop; requests that wait are then
 	// answered. Required.
 	Stopping context.Context
-	Typing   Typing // required
-	Unread   Unread // required
+	Typing   Typing   // required
+	Unread   Unread   // required
+	Keys     Keys     // required
+	ToDevice ToDevice // required
 
 	PushRules PushRules
 }
@@ -91,6 +93,11 @@ func (s *Service) Sync(ctx context.Context, r Request) (json.RawMessage, error) 
 		a := s.answer(r, u, since, first)
 		if err := a.make(ctx); err != nil {
 			return nil, err
+		}
+		if a.device.acknowledge {
+			if err := s.ToDevice.Acknowledge(ctx, r.User, r.Device, since); err != nil {
+				return nil, err
+			}
 		}
 		if !a.empty || first || r.FullState || timeout <= 0 {
 			return a.out.buf, nil

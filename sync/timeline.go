@@ -32,7 +32,7 @@ func (v *visit) timeline(ctx context.Context, until store.Pos, before bool) (tim
 		after = v.since
 	}
 	page, err := v.Reader.Back(ctx, v.scope, until, after, limit, func(e *events.Event) bool {
-		return filter.Match(e) && (e.IsState() || !v.settings.ignored[e.Sender]) // SYNC-58
+		return filter.Match(e) && (e.IsState() || !v.memo.settings.ignored[e.Sender]) // SYNC-58
 	})
 	if err != nil {
 		return timeline{}, err

@@ -151,6 +151,10 @@ func (s *Service) store(tx store.Tx, u *upload) error {
 			return err
 		}
 	}
+	if len(oneTime)+len(u.fallback) > 0 { // what the device's syncs tell of its keys has changed
+		pos := tx.Next()
+		tx.OnCommit(func() { s.Waker.UserChanged(u.user, pos) })
+	}
 	return nil
 }
 

@@ -228,6 +228,7 @@ func (m *Memory) DevicesChanged(user events.UserID, rooms []store.RoomNum, pos s
 	for _, num := range rooms {
 		for _, u := range m.users.byRoom[num] {
 			m.users.note(u, pos)
+			u.devicesChanged(pos)
 		}
 	}
 	m.UserChanged(user, pos)

@@ -21,6 +21,7 @@ type User struct {
 	newest  *place        // head of the list of places, the latest change first
 	changed store.Pos     // newest change of any kind that has been announced
 	own     store.Pos     // newest change of what is the user's alone
+	devices store.Pos     // newest change of the devices of those they share rooms with
 	wake    chan struct{} // closed by the next announcement; nil while nobody waits
 
 	dirty store.Pos // newest change that is not announced yet; the writer's own
@@ -83,6 +84,20 @@ func (u *User) Own() store.Pos {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.own
+}
+
+// Devices is the newest change of the devices of people the user shares rooms with.
+// It may be later than the change itself, never earlier.
+func (u *User) Devices() store.Pos {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.devices
+}
+
+func (u *User) devicesChanged(pos store.Pos) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.devices = max(u.devices, pos)
 }
 
 // Memo returns what was last given to SetMemo, or nil if something of the user's

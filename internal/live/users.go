@@ -94,7 +94,7 @@ func (us *users) add(id events.UserID, rooms []store.Member, activity map[store.
 		return u
 	}
 	us.expire(now)
-	u := &User{ID: id, From: pos, rooms: make(map[store.RoomNum]*place, len(rooms)), changed: pos, own: pos, connections: 1}
+	u := &User{ID: id, From: pos, rooms: make(map[store.RoomNum]*place, len(rooms)), changed: pos, own: pos, devices: pos, connections: 1}
 	changes := make([]RoomChange, 0, len(rooms))
 	for _, r := range rooms {
 		c := RoomChange{Num: r.Room, ID: r.RoomID, Pos: r.Pos, Forgotten: r.Forgotten}

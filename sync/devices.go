@@ -1,0 +1,147 @@
+package sync
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/devicelist"
+	"github.com/ca4c8834/homeserver/store"
+)
+
+// Keys knows what keys devices have left.
+type Keys interface {
+	// Counts returns how many one-time keys of each algorithm a device has, the
+	// algorithms whose fallback key is unused, and the position of the latest
+	// claim.
+	Counts(v store.View, user events.UserID, device string) (oneTime map[string]int64, unused []string, claimed store.Pos, err error)
+}
+
+// ToDevice keeps messages from device to device.
+type ToDevice interface {
+	// Pending returns the messages for a device after a position, up to where
+	// the device has everything with them, and whether earlier ones are still
+	// stored.
+	Pending(v store.View, user events.UserID, device string, after, until store.Pos) (messages []json.RawMessage, upTo store.Pos, stale bool, err error)
+	// Acknowledge removes the messages for a device up to a position.
+	Acknowledge(ctx context.Context, user events.UserID, device string, until store.Pos) error
+}
+
+// deviceData is what an answer tells a device alone.
+type deviceData struct {
+	messages    []json.RawMessage
+	counts      []byte
+	acknowledge bool // messages up to since have arrived
+	lists       devicelist.Changes
+}
+
+// readDevice reads what is for the device alone. If there are more messages than
+// fit, the answer ends where they do (SYNC-52).
+func (a *answer) readDevice(ctx context.Context) error {
+	if a.Device == "" {
+		return nil
+	}
+	known, ok := a.memo.devices[a.Device]
+	if ok && known.quiet && a.own <= a.since {
+		a.device.counts = known.counts
+		return nil
+	}
+	err := a.Memory.View(ctx, func(v store.View) (err error) {
+		oneTime, unused, claimed, err := a.Keys.Counts(v, a.User, a.Device)
+		if err != nil {
+			return err
+		}
+		a.device.counts = renderCounts(oneTime, unused)
+		if claimed > a.since { // KEYS-57
+			a.empty = false
+		}
+		var upTo store.Pos
+		a.device.messages, upTo, a.device.acknowledge, err = a.ToDevice.Pending(v, a.User, a.Device, a.since, a.until)
+		a.until = min(a.until, upTo)
+		return err
+	})
+	a.device.acknowledge = a.device.acknowledge && !a.first
+	if err == nil {
+		quiet := a.device.messages == nil && !a.device.acknowledge
+		a.memo.keep(a.Device, deviceMemo{counts: a.device.counts, quiet: quiet})
+	}
+	return err
+}
+
+// renderCounts renders the members that every answer to a device has (DL-17, DL-18).
+func renderCounts(oneTime map[string]int64, unused []string) []byte {
+	w := writer{}
+	w.key("device_one_time_keys_count")
+	w.open('{')
+	for _, algorithm := range slices.Sorted(maps.Keys(oneTime)) {
+		w.key(algorithm)
+		w.int(int(oneTime[algorithm]))
+	}
+	w.close('}')
+	w.key("device_unused_fallback_key_types")
+	w.open('[')
+	for _, algorithm := range unused {
+		w.string(algorithm)
+	}
+	w.close(']')
+	return w.buf
+}
+
+// readDeviceLists reads whose devices have to be fetched anew (SYNC-54, DL-1). Rooms
+// that a filter hides count too (SYNC-55).
+func (a *answer) readDeviceLists(ctx context.Context) error {
+	if a.first {
+		return nil
+	}
+	var rooms []store.RoomNum
+	for _, c := range a.user.RoomsSince(a.since) {
+		room, err := a.Memory.Room(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		if room.MembersChanged() > a.since {
+			rooms = append(rooms, c.Num)
+		}
+	}
+	if rooms == nil && a.user.Devices() <= a.since && a.own <= a.since {
+		return nil
+	}
+	return a.Memory.View(ctx, func(v store.View) (err error) {
+		a.device.lists, err = devicelist.Since(v, a.User, a.since, rooms)
+		return err
+	})
+}
+
+func (a *answer) writeDevice() {
+	w := &a.out
+	if a.device.messages != nil {
+		a.empty = false
+		w.openEvents("to_device")
+		for _, m := range a.device.messages {
+			w.raw(m)
+		}
+		w.closeEvents()
+	}
+	if lists := a.device.lists; lists.Changed != nil || lists.Left != nil {
+		a.empty = false
+		w.key("device_lists")
+		w.open('{')
+		w.users("changed", lists.Changed)
+		w.users("left", lists.Left)
+		w.close('}')
+	}
+	if a.device.counts != nil {
+		w.raw(a.device.counts)
+	}
+}
+
+func (w *writer) users(name string, list []events.UserID) {
+	w.key(name)
+	w.open('[')
+	for _, u := range list {
+		w.string(string(u))
+	}
+	w.close(']')
+}
