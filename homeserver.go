@@ -40,6 +40,7 @@ type Server struct {
 	typing   *typing.Service
 	outbound *http.Client // for addresses that users have chosen
 	accounts *account.Service
+	rooms    *room.Service
 	api      *api.API
 }
 
@@ -91,10 +92,11 @@ func build(cfg *config) (*Server, error) {
 		return nil, err
 	}
 	version, _ := events.LookupVersion(events.DefaultVersion)
-	rooms := room.New(room.Config{
+	s.rooms = room.New(room.Config{
 		Memory: memory, Reader: read, Server: cfg.name, Now: cfg.now, DefaultVersion: version,
-		Typing:     s.typing,
-		Reports:    cfg.reports,
+		Typing:  s.typing,
+		Reports: cfg.reports,
+		Notices: cfg.noticesUser, NoticesName: cfg.noticesName,
 		InviteKeys: identity.Keys{Client: s.outbound},
 	})
 	lists := devicelist.New(memory)
@@ -106,7 +108,7 @@ func build(cfg *config) (*Server, error) {
 		Provider: cfg.provider, Registration: account.Registration(cfg.registration),
 		RegistrationTokens: cfg.registrationTokens, Cost: cfg.cost, Limiter: limiter,
 		AllUsersFindable: cfg.openUserDirectory,
-		Waker:            memory, DeviceLists: lists, Rooms: rooms, PushRules: rules,
+		Waker:            memory, DeviceLists: lists, Rooms: s.rooms, PushRules: rules,
 	})
 	deviceKeys := keys.New(keys.Config{
 		Store: cfg.store, Server: cfg.name, Now: cfg.now, Lists: lists, Waker: memory, Accounts: s.accounts,
@@ -115,7 +117,7 @@ func build(cfg *config) (*Server, error) {
 	s.api = api.New(api.Config{
 		Authenticator: api.Accounts{Service: s.accounts},
 		Accounts:      s.accounts,
-		Rooms:         rooms,
+		Rooms:         s.rooms,
 		Reader:        read,
 		Typing:        s.typing,
 		Receipts:      &receipts.Service{Memory: memory, Now: cfg.now},
@@ -139,6 +141,11 @@ func build(cfg *config) (*Server, error) {
 			"uk.half-shot.msc2666.query_mutual_rooms": true, // CLIENT-16
 		},
 	})
+	if cfg.notices != "" {
+		if err := s.makeNoticesUser(cfg.notices); err != nil {
+			return nil, fmt.Errorf("make user for notices: %w", err)
+		}
+	}
 	return s, nil
 }
 

@@ -39,6 +39,9 @@ type config struct {
 	cost               account.Cost
 	openUserDirectory  bool
 	reports            func(context.Context, Report) error
+	notices            string // localpart
+	noticesName        string
+	noticesUser        events.UserID
 	logger             *slog.Logger
 	now                func() time.Time
 }
@@ -61,6 +64,11 @@ func configure(name string, options []Option) (*config, error) {
 			continue
 		}
 		option(c)
+	}
+	if c.notices != "" {
+		if c.noticesUser, err = events.NewUserID(c.notices, c.name); err != nil {
+			c.fault("WithServerNotices: %w", err)
+		}
 	}
 	if c.reports == nil {
 		c.reports = logReports(c.logger)

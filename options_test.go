@@ -29,6 +29,9 @@ func TestFaults(t *testing.T) {
 		"one every 1s, burst 0":                homeserver.WithRateLimit(homeserver.RateMedia, time.Second, 0),
 		"WithClientAddress":                    homeserver.WithClientAddress(nil),
 		"WithReports":                          homeserver.WithReports(nil),
+		`WithServerNotices: ""`:                homeserver.WithServerNotices("", "Notices"),
+		`WithServerNotices: "A"`:               homeserver.WithServerNotices("A", "Notices"),
+		`WithServerNotices: "notices"`:         homeserver.WithServerNotices("notices", ""),
 		"WithLogger":                           homeserver.WithLogger(nil),
 		"WithClock":                            homeserver.WithClock(nil),
 	}

@@ -65,6 +65,10 @@ func (s *Service) setMember(tx *live.Tx, d *live.Draft, a Actor, c memberChange)
 		}
 	case c.membership == events.MembershipLeave && same && self && now != nil: // MEMB-29
 		return now, nil
+	case c.membership == events.MembershipLeave && self:
+		if err := s.mayLeave(d, a, was); err != nil {
+			return nil, err
+		}
 	case c.membership == events.MembershipLeave && same && !self:
 		return nil, mxerr.Forbidden("%s is not in the room", c.target)
 	}

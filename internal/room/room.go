@@ -47,6 +47,10 @@ type Config struct {
 	// Reports takes what users report to whoever looks at it. An error goes to
 	// the reporter: nobody has heard them (REP-6).
 	Reports func(context.Context, Report) error
+	// Notices is who notices of the server come from, empty if there are none,
+	// and NoticesName what the rooms for them are called.
+	Notices     events.UserID
+	NoticesName string
 	// InviteKeys knows the keys of third-party invites; nil: none that somebody
 	// would have to be asked about is valid.
 	InviteKeys InviteKeys
