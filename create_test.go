@@ -189,6 +189,11 @@ func TestCreate(t *testing.T) {
 			"CREATE-19 override", "1-11", `"power_level_content_override":{"invite":20,"users":{"@alice:example.org":200},"x":{"y":1}}`,
 			levels, "[invite,kick,users,x]", `[20,50,{"@alice:example.org":200},{"y":1}]`,
 		},
+		{
+			"CREATE-19 override of initial power levels", "1-11", `"power_level_content_override":{"invite":20},` +
+				`"initial_state":[{"type":"m.room.power_levels","content":{"users":{"@alice:example.org":100},"invite":1}}]`,
+			levels, "@this", `{"invite":20,"users":{"@alice:example.org":100}}`,
+		},
 		{"CREATE-19 override of events", "12", `"power_level_content_override":{"events":{"a":1}}`, levels, "events", `{"a":1}`},
 		{"CREATE-20 override without the creator", "12", `"power_level_content_override":{"users":{"@bob:example.org":9}}`, levels, "users", `{"@bob:example.org":9}`},
 		{"CREATE-22 creator", "1-10", `"creation_content":{"creator":"@bob:example.org"}`, create, "creator", `"@alice:example.org"`},
@@ -229,6 +234,23 @@ func versionsIn(span string) []string {
 	}
 	all := events.Versions()
 	return all[slices.Index(all, first) : slices.Index(all, last)+1]
+}
+
+// The canonical alias of the initial state replaces the one that the server would set
+// (CREATE-12, CREATE-25).
+func TestCreateCanonicalAlias(t *testing.T) {
+	t.Parallel()
+	alice := homeservertest.New(t).User(t, "alice")
+	room := alice.CreateRoom(t, `{"room_alias_name":"tea","initial_state":[
+		{"type":"m.room.canonical_alias","content":{"alt_aliases":["#tea:example.org"]}}]}`)
+	want := []string{"create", "member @alice", "power_levels", "join_rules", "history_visibility", "guest_access", "canonical_alias"}
+	got := everything(t, alice, room)
+	if diff := cmp.Diff(want, kinds(got)); diff != "" {
+		t.Errorf("the room begins otherwise (-want +got):\n%s", diff)
+	}
+	if content := got[len(got)-1].Get("content").Raw; content != `{"alt_aliases":["#tea:example.org"]}` {
+		t.Errorf("the canonical alias is %s", content)
+	}
 }
 
 // Rooms that cannot be made are not made, nor any part of them (CREATE-5).

@@ -38,6 +38,32 @@ func TestInviteNobody(t *testing.T) {
 	}
 }
 
+// Who is invited already stays so, by whoever it was (MEMB-16); only the state event
+// of another sender is another one (STATE-8).
+func TestInviteAgain(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob, carol := hs.User(t, "alice"), hs.User(t, "bob"), hs.User(t, "carol")
+	room := alice.CreateRoom(t, map[string]any{"preset": "trusted_private_chat", "invite": []any{carol.User}})
+	carol.Join(t, room)
+	alice.Invite(t, room, bob.User)
+	before := len(everything(t, alice, room))
+	put := homeservertest.Path("/v3/rooms/{}/state/m.room.member/{}", room, bob.User)
+	bob.Put(t, homeservertest.Path("/v3/profile/{}/displayname", bob.User), `{"displayname":"Bob"}`)
+	alice.Invite(t, room, bob.User)
+	carol.Post(t, homeservertest.Path("/v3/rooms/{}/invite", room), map[string]any{"user_id": bob.User, "reason": "please"})
+	if list := everything(t, alice, room); len(list) != before {
+		t.Errorf("new events: %v", list[before:])
+	}
+	for _, who := range []*homeservertest.Client{alice, alice, carol} {
+		who.Put(t, put, `{"membership":"invite"}`)
+	}
+	added := everything(t, alice, room)[before:]
+	if len(added) != 2 || added[0].Get("sender").Str != string(alice.User) || added[1].Get("sender").Str != string(carol.User) {
+		t.Errorf("new events: %v", added)
+	}
+}
+
 // Users who block invites are not invited, in whichever way (INVP-1, INVP-2, MEMB-17,
 // STATE-14).
 func TestInviteBlocked(t *testing.T) {

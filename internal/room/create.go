@@ -129,7 +129,7 @@ func (s *Service) beginEmpty(tx *live.Tx, a Actor, b *beginning) (*live.Draft, e
 		if err != nil {
 			return nil, err
 		}
-		_, err = tx.Append(d, e, store.Txn{})
+		_, err = s.add(tx, d, e, store.Txn{})
 		return d, err
 	}
 }

@@ -75,8 +75,9 @@ func (s *Service) admit(tx *live.Tx, d *live.Draft, a Actor, was string) ([]byte
 	if rules == nil || was == events.MembershipInvite || was == events.MembershipBan {
 		return nil, nil
 	}
-	rule := gjson.GetBytes(rules.Content, "join_rule").Str
-	if !(rule == "restricted" && d.Version.Restricted || rule == "knock_restricted" && d.Version.KnockRestricted) {
+	switch gjson.GetBytes(rules.Content, "join_rule").Str {
+	case "restricted", "knock_restricted": // versions that don't know them refuse the join anyway
+	default:
 		return nil, nil
 	}
 	met, err := meetsCondition(tx.Tx, a.User, rules.Content)

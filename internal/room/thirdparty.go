@@ -64,9 +64,6 @@ func (s *Service) claimInvite(tx *live.Tx, d *live.Draft, a Actor, signed json.R
 	case events.MembershipJoin, events.MembershipInvite:
 		return nil
 	}
-	if gjson.GetBytes(signed, "mxid").Str != string(a.User) {
-		return mxerr.Forbidden("the third-party invite is for another user")
-	}
 	invite := []field{{"signed", signed}}
 	if pending := d.StateEvent(events.TypeThirdPartyInvite, gjson.GetBytes(signed, "token").Str); pending != nil {
 		if name := gjson.GetBytes(pending.Content, "display_name"); name.Type == gjson.String {
@@ -87,6 +84,6 @@ func (s *Service) claimInvite(tx *live.Tx, d *live.Draft, a Actor, signed json.R
 	if err != nil {
 		return err
 	}
-	_, err = tx.Append(d, e, store.Txn{})
+	_, err = s.add(tx, d, e, store.Txn{})
 	return err
 }
