@@ -121,6 +121,8 @@ type View interface {
 	Tickets
 	Registrations
 	Identities
+	ThreePIDs
+	Validations
 	Filters
 	AccountData
 	PushRules
@@ -176,6 +178,8 @@ type Tx interface {
 	TicketWriter
 	RegistrationWriter
 	IdentityWriter
+	ThreePIDWriter
+	ValidationWriter
 	FilterWriter
 	AccountDataWriter
 	PushRuleWriter

@@ -18,6 +18,8 @@ type writes interface {
 	store.TicketWriter
 	store.RegistrationWriter
 	store.IdentityWriter
+	store.ThreePIDWriter
+	store.ValidationWriter
 	store.FilterWriter
 	store.AccountDataWriter
 	store.PushRuleWriter

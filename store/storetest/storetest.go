@@ -57,6 +57,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"tickets", tickets()},
 		{"registration", registrations()},
 		{"identities", identities()},
+		{"threepids", threePIDs()},
+		{"validations", validations()},
 		{"filters", filters()},
 		{"accountdata", accountData()},
 		{"pushrules", pushRules()},
