@@ -107,6 +107,17 @@ type Config struct {
 	// ProfileFields restricts which profile fields users may change (CAP-4);
 	// nil: they may change all.
 	ProfileFields *ProfileFields
+	// Email and Phone are how people are reached, and show that an address is
+	// theirs; PublicURL is needed for either.
+	Email, Phone Contact
+	// ParsePhone returns the E.164 form of a phone number as it is written in a
+	// country, of two capital letters; nil takes international numbers only.
+	ParsePhone func(country, number string) (msisdn string, err error)
+	// CheckThreePID refuses addresses that the host does not want (M_THREEPID_DENIED);
+	// users read the text of the error. Nil accepts all.
+	CheckThreePID func(medium, address string) error
+	// IdentityServers tells others whose an address is; nil: nobody does.
+	IdentityServers IdentityServers
 	// TURN is the relay for calls.
 	TURN TURN
 	// NoPasswords ends signing in with a password, for servers that have other
@@ -186,6 +197,11 @@ func New(cfg Config) *Service {
 	stages := []uia.Stage{uia.Dummy(), uia.Password(s.passwords, s.identifyIn), registrationToken{s}}
 	if len(cfg.Policies) > 0 {
 		stages = append(stages, uia.Terms(cfg.Policies...))
+	}
+	for _, medium := range []string{MediumEmail, MediumMSISDN} {
+		if s.contact(medium).Sender != nil {
+			stages = append(stages, contactStage{s, medium})
+		}
 	}
 	if cfg.Captcha != nil {
 		stages = append(stages, cfg.Captcha.Stage())

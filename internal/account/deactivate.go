@@ -19,37 +19,43 @@ type Deactivation struct {
 	Auth  json.RawMessage
 }
 
-// Deactivate ends an account for its owner (DEACT-1 to DEACT-5).
-func (s *Service) Deactivate(ctx context.Context, in Deactivation) error {
+// Deactivate ends an account for its owner, and reports whether all identity
+// servers have been made to forget it (DEACT-1 to DEACT-5).
+func (s *Service) Deactivate(ctx context.Context, in Deactivation) (unbound bool, err error) {
 	op, err := s.Operation(ctx, uia.OpDeactivate, "", in.User)
 	if err != nil {
-		return err
+		return false, err
 	}
-	_, err = uia.Do(ctx, s.engine, op, in.Auth, func(ctx context.Context, proof uia.Proof) (struct{}, error) {
+	return uia.Do(ctx, s.engine, op, in.Auth, func(ctx context.Context, proof uia.Proof) (bool, error) {
 		user := in.User
 		if user == "" {
 			user = proof.User
 		}
-		return struct{}{}, s.DeactivateUser(ctx, user, in.Erase)
+		return s.DeactivateUser(ctx, user, in.Erase)
 	})
-	return err
 }
 
-// DeactivateUser ends an account for the host: it leaves all rooms and loses
-// its password, sessions, devices, keys, key backups and profile, and with erase
-// its account data; nobody can register its user ID again (DEACT-3, DEACT-4, REG-11).
-// M_NOT_FOUND for users who do not exist or are deactivated already.
-func (s *Service) DeactivateUser(ctx context.Context, user events.UserID, erase bool) error {
+// DeactivateUser ends an account for the host: it leaves all rooms and loses its
+// password, sessions, devices, addresses and profile, and with erase its account
+// data; nobody can register its user ID again (DEACT-3, DEACT-4, REG-11). It
+// reports whether all identity servers have been made to forget it. M_NOT_FOUND
+// for users who do not exist or are deactivated already.
+func (s *Service) DeactivateUser(ctx context.Context, user events.UserID, erase bool) (unbound bool, err error) {
 	ctx = context.WithoutCancel(ctx) // whoever asked for it may go, it is to be finished
 	if err := s.Store.View(ctx, func(v store.View) error { _, err := activeUser(v, user); return err }); err != nil {
-		return err
+		return false, err
 	}
 	if s.Rooms != nil {
 		if err := s.Rooms.LeaveAll(ctx, user); err != nil {
-			return fmt.Errorf("leave rooms: %w", err)
+			return false, fmt.Errorf("leave rooms: %w", err)
 		}
 	}
-	return s.Store.Update(ctx, func(tx store.Tx) error {
+	bindings, err := s.bindings(ctx, user)
+	if err != nil {
+		return false, err
+	}
+	unbound = s.unbindAll(ctx, bindings)
+	return unbound, s.Store.Update(ctx, func(tx store.Tx) error {
 		account, err := activeUser(tx, user)
 		if err != nil {
 			return err
@@ -58,35 +64,36 @@ func (s *Service) DeactivateUser(ctx context.Context, user events.UserID, erase 
 		if err := tx.UpdateUser(account); err != nil {
 			return err
 		}
-		if err := s.removeDevices(tx, user, ""); err != nil {
-			return err
-		}
-		if err := tx.DeleteCrossSigning(user); err != nil { // DEV-23, and the next
-			return err
-		}
-		if err := tx.DeleteBackups(user); err != nil {
-			return err
-		}
-		if err := tx.DeleteTickets(user); err != nil {
-			return err
-		}
-		if err := tx.DeleteIdentities(user); err != nil {
-			return err
-		}
-		if err := tx.PutUserWords(user, nil); err != nil {
-			return err
-		}
-		fields, err := tx.Profile(user)
-		for _, f := range fields {
-			if err == nil {
-				err = tx.DeleteProfileField(user, f.Name)
-			}
-		}
-		if err == nil && erase {
-			err = tx.DeleteAccountData(user)
+		err = errors.Join(
+			s.removeDevices(tx, user, ""), tx.DeleteTickets(user), tx.DeleteIdentities(user), removeAddresses(tx, user),
+			removeProfile(tx, user), tx.PutUserWords(user, nil),
+			tx.DeleteCrossSigning(user), tx.DeleteBackups(user), // DEV-23, and the next
+		)
+		if erase {
+			err = errors.Join(err, tx.DeleteAccountData(user))
 		}
 		return err
 	})
+}
+
+func removeProfile(tx store.Tx, user events.UserID) error {
+	fields, err := tx.Profile(user)
+	for _, f := range fields {
+		if err == nil {
+			err = tx.DeleteProfileField(user, f.Name)
+		}
+	}
+	return err
+}
+
+func removeAddresses(tx store.Tx, user events.UserID) error {
+	addresses, err := tx.ThreePIDsOf(user)
+	for _, a := range addresses {
+		if err == nil {
+			err = tx.DeleteThreePID(a.Medium, a.Address)
+		}
+	}
+	return err
 }
 
 // activeUser returns an account that is in use. M_NOT_FOUND.

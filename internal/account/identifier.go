@@ -110,8 +110,19 @@ func isCountry(s string) bool {
 // identify returns the user whom an identifier names, who need not exist.
 // uia.ErrUnknownUser.
 func (s *Service) identify(ctx context.Context, id Identifier) (events.UserID, error) {
-	if id.Type != identifierUser {
-		return "", uia.ErrUnknownUser // no account has a third-party identifier yet (LOGIN-9, LOGIN-10)
+	switch id.Type {
+	case identifierThirdParty: // LOGIN-9
+		address, err := canonicalAddress(id.Medium, id.Address)
+		if err != nil {
+			return "", uia.ErrUnknownUser
+		}
+		return s.ownerOf(ctx, id.Medium, address)
+	case identifierPhone: // LOGIN-10
+		number, err := s.canonical(MediumMSISDN, id.Country, id.Phone)
+		if err != nil {
+			return "", uia.ErrUnknownUser
+		}
+		return s.ownerOf(ctx, MediumMSISDN, number)
 	}
 	name := id.User
 	if !strings.HasPrefix(name, "@") {

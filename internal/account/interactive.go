@@ -38,7 +38,7 @@ func (s *Service) Operation(ctx context.Context, name, target string, user event
 // could make people close their account who only wanted to read something.
 func (s *Service) ownerFlows(ctx context.Context, name string, user events.UserID) ([]uia.Flow, error) {
 	if name == uia.OpChangePassword && user == "" { // a forgotten password is no proof (PWD-2)
-		return nil, nil
+		return s.contactFlows(), nil
 	}
 	byPassword, bySSO := !s.NoPasswords, false
 	if len(s.SSO.Providers) > 0 && user != "" {
@@ -66,4 +66,15 @@ func (s *Service) ownerFlows(ctx context.Context, name string, user events.UserI
 		flows = append(flows, uia.Flow{uia.TypeSSO})
 	}
 	return flows, nil
+}
+
+// contactFlows show that one has an address which says whose account it is.
+func (s *Service) contactFlows() (flows []uia.Flow) {
+	if s.Email.Sender != nil {
+		flows = append(flows, uia.Flow{uia.TypeEmail})
+	}
+	if s.Phone.Sender != nil {
+		flows = append(flows, uia.Flow{uia.TypeMSISDN})
+	}
+	return flows
 }

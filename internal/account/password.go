@@ -44,6 +44,9 @@ func (s *Service) ChangePassword(ctx context.Context, in PasswordChange) error {
 			return struct{}{}, mxerr.Forbidden("nothing shows whose password to change")
 		}
 		return struct{}{}, s.setPassword(ctx, user, in.Password, func(tx store.Tx) error {
+			if err := s.useUp(tx, user, proof); err != nil {
+				return err
+			}
 			if err := tx.DeleteTickets(user); err != nil || !in.LogoutDevices {
 				return err
 			}

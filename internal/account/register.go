@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
@@ -88,12 +89,36 @@ func (s *Service) registrationFlows() []uia.Flow {
 	if len(s.Policies) > 0 {
 		flow = append(flow, uia.TypeTerms)
 	}
-	if len(flow) == 0 {
-		flow = append(flow, uia.TypeDummy)
-	}
-	flows := []uia.Flow{flow}
+	flows := s.withContacts(flow)
 	if s.Flows != nil {
 		flows = s.Flows(uia.OpRegister, "", flows)
+	}
+	return flows
+}
+
+// withContacts adds the stages that show an address to a flow: to its end those
+// that are required, and as flows of their own those that are optional. A flow
+// that another one would begin with gets a last stage that tells them apart
+// (UIA-23).
+func (s *Service) withContacts(flow uia.Flow) []uia.Flow {
+	var optional []string
+	for _, medium := range []string{MediumEmail, MediumMSISDN} {
+		contact, typ := s.contact(medium), contactStage{s, medium}.Type()
+		switch {
+		case contact.Sender == nil:
+		case contact.AtRegistration == Required:
+			flow = append(flow, typ)
+		case contact.AtRegistration == Optional:
+			optional = append(optional, typ)
+		}
+	}
+	first := slices.Clone(flow)
+	if len(first) == 0 || len(optional) > 0 {
+		first = append(first, uia.TypeDummy)
+	}
+	flows := []uia.Flow{first}
+	for _, typ := range optional {
+		flows = append(flows, append(slices.Clone(flow), typ))
 	}
 	return flows
 }
@@ -189,6 +214,9 @@ func (s *Service) keepProof(tx store.Tx, user events.UserID, proof uia.Proof) er
 		if err := s.spend(tx, hash); err != nil {
 			return err
 		}
+	}
+	if err := s.useUp(tx, user, proof); err != nil {
+		return err
 	}
 	policies, _ := proof.Details[uia.TypeTerms].([]uia.Policy)
 	for _, p := range policies {

@@ -103,7 +103,7 @@ func TestModerationRefused(t *testing.T) {
 	s := newServer(t, nil)
 	root, alice := s.withAdmin(t), s.signUp(t, "alice")
 	s.signUp(t, "gone")
-	if err := s.Accounts.DeactivateUser(t.Context(), "@gone:example.org", false); err != nil {
+	if _, err := s.Accounts.DeactivateUser(t.Context(), "@gone:example.org", false); err != nil {
 		t.Fatal(err)
 	}
 	s.signUp(t, "other")

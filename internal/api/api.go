@@ -113,6 +113,8 @@ func (a *API) routes() []route {
 		a.password(),
 		a.openID(),
 		a.fallback(),
+		a.threePID(),
+		a.validation(),
 		a.voip(),
 		a.admin(),
 		a.sso(),

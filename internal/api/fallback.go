@@ -61,6 +61,8 @@ func (a *API) getStage(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		return done(w, r)
 	case in.Type == uia.TypeSSO:
 		return page(w, r, http.StatusOK, a.ssoPage(op, in.Session))
+	case isContact(in.Type):
+		return page(w, r, http.StatusOK, addressPage(in.Type, op, nil))
 	}
 	form, err := a.stageForm(in.Type, op)
 	if err != nil {
@@ -78,6 +80,9 @@ func (a *API) postStage(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	op, _, err := engine.Asked(ctx, in.Session, in.Type)
 	if err != nil {
 		return sorry(w, r, err)
+	}
+	if isContact(in.Type) {
+		return a.postContact(ctx, w, r, in, op, filled)
 	}
 	form, err := a.stageForm(in.Type, op)
 	if err != nil {

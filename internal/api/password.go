@@ -34,11 +34,19 @@ type deactivateIn struct {
 	Erase bool            `json:"erase"`
 }
 
-type deactivateOut struct {
-	Unbind string `json:"id_server_unbind_result"`
+// unbindOut says whether identity servers have forgotten an address.
+type unbindOut struct {
+	Result string `json:"id_server_unbind_result"`
 }
 
-func (a *API) postDeactivate(ctx context.Context, c *caller, in deactivateIn) (deactivateOut, error) {
-	err := a.Accounts.Deactivate(ctx, account.Deactivation{User: c.User, Erase: in.Erase, Auth: in.Auth})
-	return deactivateOut{"success"}, err
+func newUnbindOut(unbound bool) unbindOut {
+	if unbound {
+		return unbindOut{"success"}
+	}
+	return unbindOut{"no-support"}
+}
+
+func (a *API) postDeactivate(ctx context.Context, c *caller, in deactivateIn) (unbindOut, error) {
+	unbound, err := a.Accounts.Deactivate(ctx, account.Deactivation{User: c.User, Erase: in.Erase, Auth: in.Auth})
+	return newUnbindOut(unbound), err
 }

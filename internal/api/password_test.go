@@ -252,7 +252,7 @@ func TestDeactivateFails(t *testing.T) {
 	}
 	s.leaveErr = nil
 	want(t, do(s, "POST", deactivatePath, token, body), 200, "")
-	if err := s.Accounts.DeactivateUser(t.Context(), "@alice:example.org", true); !errors.Is(err, mxerr.MNotFound) {
+	if _, err := s.Accounts.DeactivateUser(t.Context(), "@alice:example.org", true); !errors.Is(err, mxerr.MNotFound) {
 		t.Errorf("deactivated twice: %v", err)
 	}
 }

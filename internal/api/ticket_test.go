@@ -264,7 +264,7 @@ func TestHostTokensOfClosedAccounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, do(s, "GET", "/_matrix/client/v3/account/whoami", "jwt", ""), 401, mxerr.MUserLocked)
-	if err := s.Accounts.DeactivateUser(t.Context(), "@carol:example.org", false); err != nil {
+	if _, err := s.Accounts.DeactivateUser(t.Context(), "@carol:example.org", false); err != nil {
 		t.Fatal(err)
 	}
 	wantEnded(t, do(s, "GET", "/_matrix/client/v3/account/whoami", "jwt", ""), false)
