@@ -232,10 +232,10 @@ func TestToDevicePages(t *testing.T) {
 func TestToDeviceFollowsDevices(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, nil)
-	phone := s.signUp(t, "alice")
+	s.signUp(t, "alice")
 	bobs := s.signUp(t, "bob")
 	want(t, do(s, "PUT", sendPath+"m.test/1", bobs, `{"messages":{"@alice:example.org":{"*":{}}}}`), 200, "")
-	phone = s.signIn(t, "alice", "PHONE")
+	phone := s.signIn(t, "alice", "PHONE")
 	s.waits(t, alice, "PHONE", `{}`) // DEV-24
 	s.signIn(t, "alice", "LAPTOP")
 	s.waits(t, alice, "LAPTOP") // TD-3: at that moment
