@@ -83,17 +83,14 @@ func auth(user events.UserID) string {
 	return fmt.Sprintf(`"auth":{"type":"m.login.password","identifier":{"type":"m.id.user","user":%q},"password":%q}`, user, homeservertest.Password)
 }
 
-// DL-1, DL-17, DL-18, DL-19, SYNC-53, CLIENTC-1: what every answer to a device has.
-func TestSyncKeyCounts(t *testing.T) {
+// DL-1, DL-17, DL-18, CLIENTC-1: what every answer to a device has.
+func TestKeyCountsInSync(t *testing.T) {
 	t.Parallel()
 	hs := homeservertest.New(t)
 	alice := hs.User(t, "alice")
 	counts := func(what string, answer gjson.Result, oneTime, unused string) {
 		t.Helper()
-		for name, want := range map[string]string{
-			"device_one_time_keys_count": oneTime, "device_unused_fallback_key_types": unused,
-			"org\\.matrix\\.msc2732\\.device_unused_fallback_key_types": unused,
-		} {
+		for name, want := range map[string]string{"device_one_time_keys_count": oneTime, "device_unused_fallback_key_types": unused} {
 			if got := answer.Get(name).Raw; got != want {
 				t.Errorf("%s: %s is %s, want %s", what, name, got, want)
 			}
@@ -357,6 +354,9 @@ func TestDeletionEndsWaiting(t *testing.T) {
 	tablet := hs.Login(t, "alice")
 	tablet.Sync(t)
 	got := waiting(t, tablet)
+	for range 10 { // by then it waits; if not, it is refused at once
+		alice.Get(t, "/v3/devices")
+	}
 	alice.MustDo(t, "DELETE", "/v3/devices/"+tablet.Device, `{`+auth(alice.User)+`}`)
 	(<-got).WantError(http.StatusUnauthorized, "M_UNKNOWN_TOKEN")
 }

@@ -3,11 +3,13 @@ package sync
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/devicelist"
+	"github.com/ca4c8834/homeserver/internal/mxerr"
 	"github.com/ca4c8834/homeserver/store"
 )
 
@@ -38,7 +40,8 @@ type deviceData struct {
 }
 
 // readDevice reads what is for the device alone. If there are more messages than
-// fit, the answer ends where they do (SYNC-52).
+// fit, the answer ends where they do (SYNC-52). M_UNKNOWN_TOKEN if the device was
+// deleted while it waited.
 func (a *answer) readDevice(ctx context.Context) error {
 	if a.Device == "" {
 		return nil
@@ -49,6 +52,11 @@ func (a *answer) readDevice(ctx context.Context) error {
 		return nil
 	}
 	err := a.Memory.View(ctx, func(v store.View) (err error) {
+		if _, err := v.Device(a.User, a.Device); errors.Is(err, store.ErrNotFound) { // DEV-20
+			return mxerr.UnknownToken("the device has been deleted")
+		} else if err != nil {
+			return err
+		}
 		oneTime, unused, claimed, err := a.Keys.Counts(v, a.User, a.Device)
 		if err != nil {
 			return err
