@@ -301,6 +301,7 @@ func TestCreateRefused(t *testing.T) {
 				`"initial_state":[{"type":"m.room.power_levels","content":{"users":{"@bob:example.org":100}}}]`, 400, "M_INVALID_ROOM_STATE",
 		},
 		{"CREATE-21 override lacks the creator", "1-11", `"power_level_content_override":{"users":{"@bob:example.org":100}}`, 400, "M_INVALID_ROOM_STATE"},
+		{"CREATE-21 whatever power that leaves", "1-11", `"power_level_content_override":{"users":{},"users_default":100}`, 400, "M_INVALID_ROOM_STATE"},
 		{"RVER-13 level is a string", "1-12", `"power_level_content_override":{"ban":"50"}`, 400, "M_BAD_JSON"},
 		{"RVER-13 level is a float", "1-5", `"power_level_content_override":{"ban":50.5}`, 400, "M_BAD_JSON"},
 		{"CREATE-23 no array", "12", `"creation_content":{"additional_creators":"@bob:example.org"}`, 400, "M_INVALID_ROOM_STATE"},

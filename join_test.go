@@ -184,6 +184,9 @@ func TestRestrictedJoin(t *testing.T) {
 		t.Parallel()
 		room := alice.CreateRoom(t, `{"room_version":"11","preset":"public_chat","power_level_content_override":{"invite":50}}`)
 		carol.Join(t, room)
+		for i := range 9 {
+			hs.User(t, fmt.Sprintf("powerless%d", i)).Join(t, room)
+		}
 		setRule(t, alice, room, `{"join_rule":"restricted","allow":`+rooms(club)+`}`)
 		bob.Join(t, room)
 		if got := contentOf(t, alice, room, bob.User).Get("join_authorised_via_users_server").Str; got != string(alice.User) {
