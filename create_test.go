@@ -326,6 +326,8 @@ func TestCreateRefused(t *testing.T) {
 		{"CREATE-31 medium", "", `"invite_3pid":[` + strings.Replace(threepid, "medium", "x", 1) + `]`, 400, "M_MISSING_PARAM"},
 		{"CREATE-31 address", "", `"invite_3pid":[` + strings.Replace(threepid, "address", "x", 1) + `]`, 400, "M_MISSING_PARAM"},
 		{"MEMB-22 identity server", "", `"invite_3pid":[` + threepid + `]`, 400, "M_SERVER_NOT_TRUSTED"},
+		{"too many invites", "", `"invite":[` + strings.Repeat(`"@bob:example.org",`, 1000) + `"@bob:example.org"]`, 400, "M_INVALID_PARAM"},
+		{"too much state", "", `"initial_state":[` + strings.Repeat(`{"type":"x","content":{}},`, 1000) + `{"type":"x","content":{}}]`, 400, "M_INVALID_PARAM"},
 		{"EVT-27 strict JSON", "6-12", `"initial_state":[{"type":"x","content":{"n":1.5}}]`, 400, "M_BAD_JSON"},
 		{"EVT-27 strict create event", "6-12", `"creation_content":{"n":1e3}`, 400, "M_BAD_JSON"},
 		{"EVT-30 too large", "1-12", `"topic":"` + strings.Repeat("x", 66000) + `"`, 413, "M_TOO_LARGE"},
@@ -348,6 +350,45 @@ func TestCreateRefused(t *testing.T) {
 	}
 	alice.Do(t, "GET", homeservertest.Path("/v3/directory/room/{}", "#free:example.org"), nil).WantError(404, "M_NOT_FOUND") // CREATE-5
 	alice.CreateRoom(t, `{"room_alias_name":"free"}`)
+}
+
+// Creating rooms is limited (CREATE-1), as is joining them.
+func TestCreateLimit(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t, homeserver.WithRateLimit(homeserver.RateRooms, time.Hour, 2))
+	alice := hs.User(t, "alice")
+	room := alice.CreateRoom(t, nil)
+	alice.CreateRoom(t, nil)
+	alice.Do(t, "POST", "/v3/createRoom", `{}`).WantError(429, "M_LIMIT_EXCEEDED")
+	alice.Do(t, "POST", homeservertest.Path("/v3/rooms/{}/join", room), `{}`).WantError(429, "M_LIMIT_EXCEEDED")
+}
+
+// The host chooses the version of new rooms (RVER-2), and clients are told (RVER-1).
+func TestDefaultVersion(t *testing.T) {
+	t.Parallel()
+	for want, options := range map[string][]homeserver.Option{
+		"12": nil,
+		"10": {homeserver.WithRoomVersion("9"), homeserver.WithRoomVersion("10")},
+	} {
+		alice := homeservertest.New(t, options...).User(t, "alice")
+		room := alice.CreateRoom(t, nil)
+		if got := alice.State(t, room, "m.room.create", "").Get("room_version").Str; got != want {
+			t.Errorf("a room has version %s, want %s", got, want)
+		}
+		told := alice.Get(t, "/v3/capabilities").Get("capabilities.m\\.room_versions")
+		if told.Get("default").Str != want {
+			t.Errorf("the default is told to be %s, want %s", told.Get("default"), want)
+		}
+		for _, version := range events.Versions() {
+			if told.Get("available."+version).Str != "stable" {
+				t.Errorf("version %s is told to be %s", version, told.Get("available."+version))
+			}
+		}
+		room = alice.CreateRoom(t, `{"room_version":"6"}`)
+		if got := alice.State(t, room, "m.room.create", "").Get("room_version").Str; got != "6" {
+			t.Errorf("a room of version 6 has version %s", got)
+		}
+	}
 }
 
 // Rooms made by one user at one time have different IDs (RVER-16).

@@ -91,9 +91,8 @@ func build(cfg *config) (*Server, error) {
 	if s.typing, err = typing.New(context.Background(), memory, cfg.now, cfg.logger); err != nil {
 		return nil, err
 	}
-	version, _ := events.LookupVersion(events.DefaultVersion)
 	s.rooms = room.New(room.Config{
-		Memory: memory, Reader: read, Server: cfg.name, Now: cfg.now, DefaultVersion: version,
+		Memory: memory, Reader: read, Server: cfg.name, Now: cfg.now, DefaultVersion: cfg.roomVersion,
 		Typing:  s.typing,
 		Reports: cfg.reports,
 		Notices: cfg.noticesUser, NoticesName: cfg.noticesName,
@@ -135,7 +134,9 @@ func build(cfg *config) (*Server, error) {
 		ClientAddress: cfg.clientAddress,
 		Discovery:     api.Discovery{BaseURL: cfg.publicURL},
 		Capabilities: func(ctx context.Context, c *api.Caller) (account.Capabilities, error) {
-			return s.accounts.Capabilities(ctx, c.User)
+			is, err := s.accounts.Capabilities(ctx, c.User)
+			is.DefaultRoomVersion = cfg.roomVersion.ID
+			return is, err
 		},
 		UnstableFeatures: map[string]bool{
 			"uk.half-shot.msc2666.query_mutual_rooms": true, // CLIENT-16

@@ -36,6 +36,7 @@ type config struct {
 	limits             map[ratelimit.Class]ratelimit.Limit
 	clientAddress      func(*http.Request) string
 	pushRules          push.Options
+	roomVersion        *events.RoomVersion
 	cost               account.Cost
 	openUserDirectory  bool
 	reports            func(context.Context, Report) error
@@ -54,6 +55,7 @@ func configure(name string, options []Option) (*config, error) {
 		logger: slog.Default(),
 		now:    time.Now,
 	}
+	c.roomVersion, _ = events.LookupVersion(events.DefaultVersion)
 	var err error
 	if c.name, err = events.ParseServerName(name); err != nil {
 		c.fault("%w", err)
@@ -221,6 +223,20 @@ func WithClientAddress(address func(*http.Request) string) Option {
 		if c.clientAddress = address; address == nil {
 			c.fault("WithClientAddress: the function is nil")
 		}
+	}
+}
+
+// WithRoomVersion sets the version of the rooms whose creators ask for none, such
+// as "11" if others than this server are to understand them. Rooms that exist stay
+// as they are. Default: "12", the newest.
+func WithRoomVersion(version string) Option {
+	return func(c *config) {
+		v, ok := events.LookupVersion(version)
+		if !ok {
+			c.fault("WithRoomVersion: %q is not one of %v", version, events.Versions())
+			return
+		}
+		c.roomVersion = v
 	}
 }
 

@@ -32,6 +32,7 @@ func TestFaults(t *testing.T) {
 		`WithServerNotices: ""`:                homeserver.WithServerNotices("", "Notices"),
 		`WithServerNotices: "A"`:               homeserver.WithServerNotices("A", "Notices"),
 		`WithServerNotices: "notices"`:         homeserver.WithServerNotices("notices", ""),
+		`WithRoomVersion: "13"`:                homeserver.WithRoomVersion("13"),
 		"WithLogger":                           homeserver.WithLogger(nil),
 		"WithClock":                            homeserver.WithClock(nil),
 	}

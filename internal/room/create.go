@@ -29,6 +29,10 @@ type NewRoom struct {
 	InitialState    []StateChange   // in order; Room and TS do not count
 }
 
+// maxBeginning bounds the events of the initial state, and likewise the invites, of a
+// new room: all is written in one transaction, for which others have to wait.
+const maxBeginning = 1000
+
 // Create makes a room with all it shall begin with, or nothing (CREATE-5), and
 // returns its ID. M_INVALID_ROOM_STATE if the beginnings contradict each other
 // (CREATE-4).
@@ -161,6 +165,12 @@ func (s *Service) plan(creator events.UserID, in NewRoom) (*beginning, error) {
 		if b.version, ok = events.LookupVersion(in.Version); !ok {
 			return nil, mxerr.UnsupportedRoomVersion("room version %s is not supported", in.Version) // RVER-4
 		}
+	}
+	switch {
+	case len(in.InitialState) > maxBeginning:
+		return nil, mxerr.InvalidParam("initial_state", "has more than %d events", maxBeginning)
+	case len(in.Invite) > maxBeginning:
+		return nil, mxerr.InvalidParam("invite", "has more than %d users", maxBeginning)
 	}
 	preset, err := lookupPreset(in)
 	if err != nil {
