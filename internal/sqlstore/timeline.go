@@ -93,9 +93,9 @@ func (t *tx) Append(a store.Append) error {
 			}
 		}
 	}
-	_, err := t.exec(`INSERT INTO hs_events (pos, room, id, device, txn, txn_key, type, state_key, member, replaces, ends, json)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		int64(a.Pos), int64(a.Room), string(ev.ID), device, txn, key, typ, stateKey, member, replaces, ends, ev.Raw)
+	_, err := t.exec(`INSERT INTO hs_events (pos, room, id, ts, device, txn, txn_key, type, state_key, member, replaces, ends, json)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		int64(a.Pos), int64(a.Room), string(ev.ID), ev.TS, device, txn, key, typ, stateKey, member, replaces, ends, ev.Raw)
 	if err != nil || ev.StateKey == nil || ev.Type != events.TypeMember {
 		return err
 	}
