@@ -23,6 +23,13 @@ type Event struct {
 	RedactedBy Pos
 }
 
+// Moment is a place in a room's history by the clock: events are ordered by their
+// origin_server_ts, and those of the same time by position.
+type Moment struct {
+	TS  int64
+	Pos Pos
+}
+
 // Txn names a request that a client may repeat (TXN-1).
 type Txn struct {
 	Device string // of the sender
@@ -46,6 +53,14 @@ type Timeline interface {
 	// TimelineAfter returns up to limit events of a room with from < Pos <=
 	// until, oldest first.
 	TimelineAfter(room RoomNum, from, until Pos, limit int) ([]Event, error)
+
+	// MomentsBefore returns the moments of up to limit events of a room that are
+	// earlier than m, latest first.
+	MomentsBefore(room RoomNum, m Moment, limit int) ([]Moment, error)
+
+	// MomentsAfter returns the moments of up to limit events of a room that are
+	// later than m, earliest first.
+	MomentsAfter(room RoomNum, m Moment, limit int) ([]Moment, error)
 
 	// SentBy returns the ID of the event that a user's request has sent.
 	// ErrNotFound.

@@ -1,17 +1,9 @@
 package sync
 
 import (
-	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/reader"
+	"github.com/ca4c8834/homeserver/store"
 )
-
-// strippedTypes is the state that those who are not yet in a room are shown, beside
-// the member events of those concerned (EVT-37).
-func strippedTypes() []string {
-	return []string{
-		events.TypeCreate, "m.room.name", "m.room.avatar", "m.room.topic", events.TypeJoinRules,
-		"m.room.canonical_alias", "m.room.encryption",
-	}
-}
 
 // invite tells of a room that the user is invited to, unless they don't want to
 // hear of it (SYNC-44, SYNC-46).
@@ -28,22 +20,11 @@ func (v *visit) knock() { v.stripped("knock", "knock_state") }
 func (v *visit) stripped(part, name string) {
 	w := &v.out
 	w.open('{')
-	w.openEvents(name)
-	for _, typ := range strippedTypes() {
-		if e := v.room.StateEvent(typ, ""); e != nil {
-			w.separate()
-			w.buf = e.AppendStripped(w.buf)
-		}
-	}
-	if v.member.Sender != v.User {
-		if e := v.room.Member(v.member.Sender); e != nil {
-			w.separate()
-			w.buf = e.AppendStripped(w.buf)
-		}
-	}
-	w.separate()
-	w.buf = v.member.AppendStripped(w.buf)
-	w.closeEvents()
+	w.key(name)
+	w.open('{')
+	w.key("events")
+	w.raw(reader.AppendStripped(nil, v.room, store.MaxPos, v.member))
+	w.close('}')
 	w.close('}')
 	v.add(part, v.room.ID, w.buf)
 }

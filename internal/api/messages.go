@@ -18,7 +18,7 @@ type messagesIn struct {
 	Dir    string        `query:"dir" required:"true"`
 	From   string        `query:"from"`
 	To     string        `query:"to"`
-	Limit  int           `query:"limit"`
+	Limit  *int          `query:"limit"`
 	Filter string        `query:"filter"`
 }
 

@@ -60,8 +60,16 @@ func (f *Form) AppendList(dst []byte, s *Scope, list []*live.Event) []byte {
 // appendUnsigned appends the unsigned object, keys in canonical order.
 func (f *Form) appendUnsigned(dst []byte, s *Scope, e *live.Event) []byte {
 	dst = append(dst, `{"age":`...)
-	dst = strconv.AppendInt(dst, max(0, f.now.UnixMilli()-e.TS), 10) // EVT-5
-	if membership := s.MembershipAt(e.Pos); membership != "" {       // EVT-9
+	dst = strconv.AppendInt(dst, max(0, f.now.UnixMilli()-e.TS), 10)                 // EVT-5
+	if e.Type == events.TypeMember && e.IsState() && *e.StateKey == string(s.User) { // EVT-38
+		switch e.Membership() {
+		case events.MembershipInvite:
+			dst = AppendStripped(append(dst, `,"invite_room_state":`...), s.Room, e.Pos, e)
+		case events.MembershipKnock:
+			dst = AppendStripped(append(dst, `,"knock_room_state":`...), s.Room, e.Pos, e)
+		}
+	}
+	if membership := s.MembershipAt(e.Pos); membership != "" { // EVT-9
 		dst = append(dst, `,"membership":`...)
 		dst = events.AppendString(dst, membership)
 	}

@@ -33,99 +33,101 @@ type Match func(*events.Event) bool
 // Back returns the newest visible events with after < Pos <= from that match,
 // newest first and at most limit.
 func (r *Reader) Back(ctx context.Context, s *Scope, from, after store.Pos, limit int, match Match) (Page, error) {
-	w := walk{reader: r, scope: s, limit: limit, match: match, at: min(from, s.horizon())}
-	w.past = func(e *live.Event) store.Pos { return e.Pos - 1 }
-	w.memory = func(n int) ([]*live.Event, bool) {
-		tail, ok := s.Room.Tail(after, w.at, n)
-		slices.Reverse(tail)
-		return tail, ok
-	}
-	w.store = func(v store.View, n int) ([]store.Event, error) {
-		return v.TimelineBefore(s.Room.Num, w.at, after, n)
-	}
+	w := walk{reader: r, scope: s, back: true, low: after, high: from, limit: limit, match: match}
 	return w.run(ctx)
 }
 
 // Forward returns the oldest visible events with from < Pos <= until that match,
 // oldest first and at most limit.
 func (r *Reader) Forward(ctx context.Context, s *Scope, from, until store.Pos, limit int, match Match) (Page, error) {
-	until = min(until, s.horizon())
-	w := walk{reader: r, scope: s, limit: limit, match: match, at: from}
-	w.past = func(e *live.Event) store.Pos { return e.Pos }
-	w.memory = func(n int) ([]*live.Event, bool) { return s.Room.TailAfter(w.at, until, n) }
-	w.store = func(v store.View, n int) ([]store.Event, error) {
-		return v.TimelineAfter(s.Room.Num, w.at, until, n)
-	}
+	w := walk{reader: r, scope: s, low: from, high: until, limit: limit, match: match}
 	return w.run(ctx)
 }
 
 // walk is the making of one page.
 type walk struct {
-	reader *Reader
-	scope  *Scope
-	limit  int
-	match  Match
-	at     store.Pos                                    // how far the walk has come
-	past   func(*live.Event) store.Pos                  // the position beyond an event
-	memory func(n int) ([]*live.Event, bool)            // the next n events, if memory has them
-	store  func(store.View, int) ([]store.Event, error) // the same from the store
+	reader    *Reader
+	scope     *Scope
+	back      bool
+	low, high store.Pos // what is left to walk over: low < Pos <= high
+	limit     int
+	match     Match
+	page      Page
 }
 
 // run reads chunks until the page is full and it is known whether there is more.
 func (w *walk) run(ctx context.Context) (Page, error) {
-	page := Page{Next: w.at}
+	w.page.Next = w.at()
 	n, scanned := w.limit+1, 0
-	for !page.More {
+	for !w.page.More {
+		low, high := w.scope.stretch(w.low, w.high, w.back)
+		if low >= high {
+			break
+		}
 		n = min(n, maxChunk)
-		chunk, err := w.chunk(ctx, n)
+		chunk, err := w.read(ctx, low, high, n)
 		if err != nil {
 			return Page{}, err
 		}
-		for _, e := range chunk {
-			w.at = w.past(e)
-			wanted := w.scope.Sees(e) && (w.match == nil || w.match(e.Event))
-			if wanted && len(page.Events) == w.limit {
-				page.More = true
-				break
-			}
-			if wanted {
-				page.Events = append(page.Events, e)
-			}
-			if wanted || len(page.Events) < w.limit {
-				page.Next = w.at
-			}
-		}
+		w.take(chunk)
 		if len(chunk) < n {
-			break
+			w.pass(low, high)
 		}
-		if scanned += n; scanned >= maxScan {
-			page.More = true
+		if scanned += len(chunk); scanned >= maxScan {
+			w.page.More = true
 		}
 		n *= 2
 	}
-	return page, w.reader.Link(ctx, w.scope.Room, page.Events)
+	return w.page, w.reader.Link(ctx, w.scope.Room, w.page.Events)
 }
 
-// chunk returns the next n events, fewer at the end, and sees to it that the scope
-// knows them.
-func (w *walk) chunk(ctx context.Context, n int) ([]*live.Event, error) {
-	chunk, ok := w.memory(n)
+// at is where the walk stands.
+func (w *walk) at() store.Pos {
+	if w.back {
+		return w.high
+	}
+	return w.low
+}
+
+// pass moves the walk beyond the positions low < Pos <= high.
+func (w *walk) pass(low, high store.Pos) {
+	if w.back {
+		w.high = low
+	} else {
+		w.low = high
+	}
+}
+
+// take puts what is wanted of a chunk on the page, until it is full.
+func (w *walk) take(chunk []*live.Event) {
+	for _, e := range chunk {
+		wanted := w.scope.Sees(e) && (w.match == nil || w.match(e.Event))
+		full := len(w.page.Events) == w.limit
+		if wanted && full {
+			w.page.More = true
+			return
+		}
+		w.pass(e.Pos-1, e.Pos)
+		if wanted {
+			w.page.Events = append(w.page.Events, e)
+		}
+		if !full {
+			w.page.Next = w.at()
+		}
+	}
+}
+
+// read returns the next n events with low < Pos <= high, fewer if there are no
+// more, and sees to it that the scope knows them.
+func (w *walk) read(ctx context.Context, low, high store.Pos, n int) ([]*live.Event, error) {
+	chunk, ok := w.fromMemory(low, high, n)
 	if ok && w.knows(chunk) {
 		return chunk, nil
 	}
-	return chunk, w.reader.Memory.View(ctx, func(v store.View) error {
+	return chunk, w.reader.Memory.View(ctx, func(v store.View) (err error) {
 		if !ok {
-			rows, err := w.store(v, n)
-			if err != nil {
+			if chunk, err = w.fromStore(v, low, high, n); err != nil {
 				return err
-			}
-			if chunk, err = live.ParseAll(w.scope.Room.Version, rows); err != nil {
-				return err
-			}
-			if len(chunk) <= w.limit+1 { // most of it will be served
-				if err := live.Link(v, w.scope.Room.Version, chunk); err != nil {
-					return err
-				}
 			}
 		}
 		if !w.knows(chunk) {
@@ -133,6 +135,32 @@ func (w *walk) chunk(ctx context.Context, n int) ([]*live.Event, error) {
 		}
 		return nil
 	})
+}
+
+func (w *walk) fromMemory(low, high store.Pos, n int) ([]*live.Event, bool) {
+	if !w.back {
+		return w.scope.Room.TailAfter(low, high, n)
+	}
+	tail, ok := w.scope.Room.Tail(low, high, n)
+	slices.Reverse(tail)
+	return tail, ok
+}
+
+func (w *walk) fromStore(v store.View, low, high store.Pos, n int) ([]*live.Event, error) {
+	read := v.TimelineAfter
+	if w.back {
+		read = v.TimelineBefore
+		low, high = high, low
+	}
+	rows, err := read(w.scope.Room.Num, low, high, n)
+	if err != nil {
+		return nil, err
+	}
+	chunk, err := live.ParseAll(w.scope.Room.Version, rows)
+	if err != nil || len(chunk) > w.limit+1 { // most of it will not be served
+		return chunk, err
+	}
+	return chunk, live.Link(v, w.scope.Room.Version, chunk)
 }
 
 // knows reports whether the scope can decide about all of the events.

@@ -29,11 +29,39 @@ type Access struct {
 // Joined reports whether the user is in the room now.
 func (a *Access) Joined() bool { return a.Membership() == events.MembershipJoin }
 
+// AsMember is Until for what only members may read, and those who were members
+// until they left: 0 for all others, also while the room is world-readable.
+func (a *Access) AsMember() store.Pos {
+	if a.Joined() {
+		return store.MaxPos
+	}
+	return a.LastLeft()
+}
+
 // Enter decides whether a user may read a room: members may, those who were until
-// they left, and everybody while it is world-readable (STATE-4, STATE-5, READ-17,
-// READ-21, VIS-8). The refusal is M_FORBIDDEN also for rooms that do not exist and
+// they left, and everybody while it is world-readable (STATE-4, READ-17, READ-21,
+// VIS-5, VIS-8). The refusal is M_FORBIDDEN also for rooms that do not exist and
 // for those that the user has forgotten (MEMB-32).
 func (r *Reader) Enter(ctx context.Context, user events.UserID, id events.RoomID) (*Access, error) {
+	s, err := r.Look(ctx, user, id)
+	if err != nil {
+		return nil, err
+	}
+	a := &Access{Scope: s, Until: store.MaxPos}
+	if a.Joined() || a.WorldReadable() {
+		return a, nil
+	}
+	if a.Until = a.AsMember(); a.Until == 0 {
+		return nil, notInRoom(user, id)
+	}
+	return a, nil
+}
+
+// Look returns the view of a room that anybody has, without asking whether they may
+// read it: there may be single events that they see. The scope is loaded unless the
+// user is joined. A user who has forgotten the room has never been in it. Rooms that
+// do not exist are M_FORBIDDEN.
+func (r *Reader) Look(ctx context.Context, user events.UserID, id events.RoomID) (*Scope, error) {
 	room, err := r.Memory.Room(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, notInRoom(user, id)
@@ -41,34 +69,22 @@ func (r *Reader) Enter(ctx context.Context, user events.UserID, id events.RoomID
 	if err != nil {
 		return nil, err
 	}
-	a := &Access{Scope: NewScope(room, user), Until: store.MaxPos}
-	if a.Joined() {
-		return a, nil
+	s := NewScope(room, user)
+	if s.loaded || s.Membership() == events.MembershipJoin {
+		return s, nil
 	}
-	departed := a.Membership() == events.MembershipLeave || a.Membership() == events.MembershipBan
-	if a.member != nil {
-		var row store.Member
-		err := r.Memory.View(ctx, func(v store.View) (err error) {
-			if row, err = v.Member(user, room.Num); err != nil {
-				return err
-			}
-			return a.Load(v)
-		})
+	err = r.Memory.View(ctx, func(v store.View) error {
+		row, err := v.Member(user, room.Num)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		departed = departed && !row.Forgotten && a.LastLeft() > 0
-	} else {
-		departed = false
-	}
-	switch {
-	case a.WorldReadable():
-		return a, nil
-	case departed:
-		a.Until = a.LastLeft()
-		return a, nil
-	}
-	return nil, notInRoom(user, id)
+		if row.Forgotten {
+			s.forget()
+			return nil
+		}
+		return s.Load(v)
+	})
+	return s, err
 }
 
 func notInRoom(user events.UserID, id events.RoomID) error {

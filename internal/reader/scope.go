@@ -14,9 +14,11 @@ type Scope struct {
 	Room *live.Room
 	User events.UserID
 
+	asOf       store.Pos   // nothing later is seen: what is below need not hold for it
 	member     *live.Event // current; nil: never had one
 	visibility []live.VisibilitySince
 	history    []membershipSince // all memberships, oldest first; valid if loaded
+	spans      []span            // nil: not made yet; see seen
 	loaded     bool
 }
 
@@ -28,9 +30,15 @@ type membershipSince struct {
 
 // NewScope makes the scope of a user in a room, from memory.
 func NewScope(room *live.Room, user events.UserID) *Scope {
-	s := &Scope{Room: room, User: user, member: room.Member(user), visibility: room.Visibility()}
+	s := &Scope{Room: room, User: user, asOf: room.Newest()} // in this order: an event may come between
+	s.member, s.visibility = room.Member(user), room.Visibility()
 	s.loaded = s.member == nil
 	return s
+}
+
+// forget makes the scope that of somebody who was never in the room.
+func (s *Scope) forget() {
+	s.member, s.history, s.loaded = nil, nil, true
 }
 
 // Member is the user's current member event; nil if they never had one.
@@ -174,29 +182,6 @@ func (s *Scope) LastLeft() store.Pos {
 	return 0
 }
 
-// horizon is a position after which the user sees nothing, so that somebody who
-// has left need not walk over all that has happened since.
-func (s *Scope) horizon() store.Pos {
-	switch s.Membership() {
-	case events.MembershipLeave, events.MembershipBan:
-	default:
-		return store.MaxPos
-	}
-	if s.WorldReadable() {
-		return store.MaxPos
-	}
-	var last store.Pos
-	if s.member != nil {
-		last = s.member.Pos
-	}
-	for i := len(s.visibility) - 2; i >= 0; i-- {
-		if s.visibility[i].Value == events.WorldReadable {
-			return max(last, s.visibility[i+1].Pos)
-		}
-	}
-	return last
-}
-
 // visibilityAt is the history visibility right after a position (VIS-2).
 func (s *Scope) visibilityAt(pos store.Pos) events.Visibility {
 	i := sort.Search(len(s.visibility), func(i int) bool { return s.visibility[i].Pos > pos })
@@ -206,6 +191,9 @@ func (s *Scope) visibilityAt(pos store.Pos) events.Visibility {
 // Sees decides whether the user may see an event (VIS-1 to VIS-5). The scope has
 // to know the position before the event.
 func (s *Scope) Sees(e *live.Event) bool {
+	if e.Pos > s.asOf {
+		return false
+	}
 	later := s.joinedAfter(e.Pos)
 	visibility, membership := s.visibilityAt(e.Pos), s.MembershipAt(e.Pos)
 	if e.IsState() {

@@ -2,6 +2,7 @@ package reader
 
 import (
 	"context"
+	"slices"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/live"
@@ -80,6 +81,30 @@ func (r *Reader) MembersAt(ctx context.Context, room *live.Room, at store.Pos, u
 				return err
 			}
 			list = append(list, found...)
+		}
+		return live.Link(v, room.Version, list)
+	})
+	return list, err
+}
+
+// AllMembersAt returns the linked member events that were current right after a
+// position and are wanted, in no particular order.
+func (r *Reader) AllMembersAt(ctx context.Context, room *live.Room, at store.Pos, want func(*live.Event) bool) ([]*live.Event, error) {
+	drop := func(e *live.Event) bool { return e.Type != events.TypeMember || !want(e) }
+	list, ok := room.StateAt(at, true)
+	if list = slices.DeleteFunc(list, drop); ok && live.Complete(list) {
+		return list, nil
+	}
+	err := r.Memory.View(ctx, func(v store.View) error {
+		if !ok {
+			rows, err := v.StateAt(room.Num, at, true)
+			if err != nil {
+				return err
+			}
+			if list, err = live.ParseAll(room.Version, rows); err != nil {
+				return err
+			}
+			list = slices.DeleteFunc(list, drop)
 		}
 		return live.Link(v, room.Version, list)
 	})

@@ -24,7 +24,7 @@ type HistoryRequest struct {
 	// From and To are tokens; "" is the end of the room at which the walk begins,
 	// and no stop (READ-9, READ-16).
 	From, To string
-	Limit    int                     // 0: the default
+	Limit    *int                    // nil: the default
 	Filter   *events.RoomEventFilter // nil: none
 }
 
@@ -58,27 +58,24 @@ func (s *Service) Messages(ctx context.Context, a Actor, r HistoryRequest) (*His
 	if err != nil {
 		return nil, err
 	}
-	var match reader.Match
-	if r.Filter != nil {
-		if !r.Filter.MatchRoom(r.Room) {
-			limit = 0
-		}
-		match = r.Filter.Match
+	none := !r.Filter.MatchRoom(r.Room)
+	if none {
+		limit = 0
 	}
 	walk := s.Reader.Forward
 	if r.Backwards {
 		walk = s.Reader.Back
 	}
-	page, err := walk(ctx, access.Scope, from, to, limit, match)
+	page, err := walk(ctx, access.Scope, from, to, limit, r.Filter.Match)
 	if err != nil {
 		return nil, err
 	}
 	h := &History{Scope: access.Scope, Events: page.Events, Start: reader.Token(from)}
-	if page.More && (r.Filter == nil || r.Filter.MatchRoom(r.Room)) {
+	if page.More && !none {
 		h.End = reader.Token(page.Next)
 	}
 	if r.Filter != nil && r.Filter.LazyLoadMembers {
-		h.State, err = s.senders(ctx, access, page.Events, min(newest, access.Until))
+		h.State, err = s.senders(ctx, access.Room, page.Events, min(newest, access.Until))
 	}
 	return h, err
 }
@@ -95,18 +92,19 @@ func tokenOr(parameter, token string, newest store.Pos, latest bool) (store.Pos,
 	return 0, nil
 }
 
-func pageSize(limit int) (int, error) {
+func pageSize(limit *int) (int, error) {
 	switch {
-	case limit < 0:
-		return 0, mxerr.InvalidParam("limit", "must not be negative")
-	case limit == 0:
+	case limit == nil:
 		return defaultPage, nil
+	case *limit < 0:
+		return 0, mxerr.InvalidParam("limit", "must not be negative")
 	}
-	return min(limit, maxPage), nil
+	return min(*limit, maxPage), nil
 }
 
-// senders returns the member events of those who have sent events.
-func (s *Service) senders(ctx context.Context, access *reader.Access, list []*live.Event, at store.Pos) ([]*live.Event, error) {
+// senders returns the member events of those who have sent events, as they were right
+// after a position.
+func (s *Service) senders(ctx context.Context, room *live.Room, list []*live.Event, at store.Pos) ([]*live.Event, error) {
 	seen := map[events.UserID]bool{}
 	var users []events.UserID
 	for _, e := range list {
@@ -115,5 +113,5 @@ func (s *Service) senders(ctx context.Context, access *reader.Access, list []*li
 			users = append(users, e.Sender)
 		}
 	}
-	return s.Reader.MembersAt(ctx, access.Room, at, users)
+	return s.Reader.MembersAt(ctx, room, at, users)
 }

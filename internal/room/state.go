@@ -57,6 +57,11 @@ func (s *Service) SetState(ctx context.Context, a Actor, c StateChange) (id even
 		if err != nil {
 			return err
 		}
+		if c.Type == events.TypePowerLevels && c.Key == "" {
+			if err := checkCreators(d, c.Content); err != nil {
+				return err
+			}
+		}
 		e, err := s.setState(tx, d, a, p)
 		if err != nil {
 			return err
@@ -90,6 +95,22 @@ func (s *Service) setState(tx *live.Tx, d *live.Draft, a Actor, p proposal) (*li
 	return e, err
 }
 
+// checkCreators refuses power levels for those whose power no event changes
+// (STATE-12, RVER-18).
+func checkCreators(d *live.Draft, content []byte) error {
+	create := d.Event(events.TypeCreate, "")
+	if !d.Version.PrivilegedCreators || create == nil {
+		return nil
+	}
+	users := gjson.GetBytes(content, "users")
+	for _, creator := range d.Version.Creators(create) {
+		if users.Get(gjson.Escape(string(creator))).Exists() {
+			return mxerr.BadJSON("users must not name %s, who created the room", creator)
+		}
+	}
+	return nil
+}
+
 // checkState refuses what can be seen to be wrong without knowing the room.
 func checkState(c StateChange) error {
 	switch c.Type {
@@ -109,10 +130,26 @@ func checkState(c StateChange) error {
 	return nil
 }
 
+// enterState decides whether a user may read the state of a room. Those who are
+// invited or knock may not, even if they were members before (STATE-5).
+func (s *Service) enterState(ctx context.Context, user events.UserID, room events.RoomID) (*reader.Access, error) {
+	access, err := s.Reader.Enter(ctx, user, room)
+	if err != nil {
+		return nil, err
+	}
+	switch access.Membership() {
+	case events.MembershipInvite, events.MembershipKnock:
+		if !access.WorldReadable() {
+			return nil, notInRoom(user, room)
+		}
+	}
+	return access, nil
+}
+
 // StateEvent returns one state event as the user may see it: the current one, or
 // that of when they left. M_NOT_FOUND if there is none (STATE-2, STATE-4).
 func (s *Service) StateEvent(ctx context.Context, a Actor, room events.RoomID, typ, key string) (*live.Event, *reader.Scope, error) {
-	access, err := s.Reader.Enter(ctx, a.User, room)
+	access, err := s.enterState(ctx, a.User, room)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -143,7 +180,7 @@ func (s *Service) StateEvent(ctx context.Context, a Actor, room events.RoomID, t
 // State returns the whole state as the user may see it, in no particular order
 // (STATE-1).
 func (s *Service) State(ctx context.Context, a Actor, room events.RoomID) ([]*live.Event, *reader.Scope, error) {
-	access, err := s.Reader.Enter(ctx, a.User, room)
+	access, err := s.enterState(ctx, a.User, room)
 	if err != nil {
 		return nil, nil, err
 	}

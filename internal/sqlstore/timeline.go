@@ -56,6 +56,20 @@ func (v *view) TimelineAfter(room store.RoomNum, from, until store.Pos, limit in
 		int64(room), int64(from), int64(until), int64(max(limit, 0)))
 }
 
+func scanMoment(r row) store.Moment { return store.Moment{TS: r.int(0), Pos: store.Pos(r.int(1))} }
+
+// MomentsBefore implements store.Timeline.
+func (v *view) MomentsBefore(room store.RoomNum, m store.Moment, limit int) ([]store.Moment, error) {
+	return all(v, scanMoment, `SELECT ts, pos FROM hs_events WHERE room = ? AND (ts, pos) < (?, ?) ORDER BY ts DESC, pos DESC LIMIT ?`,
+		int64(room), m.TS, int64(m.Pos), int64(max(limit, 0)))
+}
+
+// MomentsAfter implements store.Timeline.
+func (v *view) MomentsAfter(room store.RoomNum, m store.Moment, limit int) ([]store.Moment, error) {
+	return all(v, scanMoment, `SELECT ts, pos FROM hs_events WHERE room = ? AND (ts, pos) > (?, ?) ORDER BY ts, pos LIMIT ?`,
+		int64(room), m.TS, int64(m.Pos), int64(max(limit, 0)))
+}
+
 // SentBy implements store.Timeline.
 func (v *view) SentBy(user events.UserID, txn store.Txn) (events.EventID, error) {
 	return one(v, text[events.EventID], `SELECT id FROM hs_events WHERE txn_key = ? AND device = ? AND txn = ?`,

@@ -304,6 +304,14 @@ func (v faultView) TimelineAfter(room store.RoomNum, from, until store.Pos, limi
 	return get(v.c, func() ([]store.Event, error) { return v.View.TimelineAfter(room, from, until, limit) })
 }
 
+func (v faultView) MomentsBefore(room store.RoomNum, m store.Moment, limit int) ([]store.Moment, error) {
+	return get(v.c, func() ([]store.Moment, error) { return v.View.MomentsBefore(room, m, limit) })
+}
+
+func (v faultView) MomentsAfter(room store.RoomNum, m store.Moment, limit int) ([]store.Moment, error) {
+	return get(v.c, func() ([]store.Moment, error) { return v.View.MomentsAfter(room, m, limit) })
+}
+
 func (v faultView) SentBy(user events.UserID, txn store.Txn) (events.EventID, error) {
 	return get(v.c, func() (events.EventID, error) { return v.View.SentBy(user, txn) })
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -45,6 +46,7 @@ func timeline() []rule {
 			})
 		}},
 		{"TimelineBefore: up to limit events of a room with after < Pos <= from, newest first; TimelineAfter: from < Pos <= until, oldest first", pages},
+		{"MomentsBefore and MomentsAfter: the moments of up to limit events of a room, ordered by origin_server_ts and position", moments},
 		{"SentBy returns the ID of the event that a user's request has sent", transactions},
 		{"an event carries its transaction's device and ID", func(f *fixture) {
 			room := f.room("r")
@@ -175,6 +177,44 @@ func pages(f *fixture) {
 					}
 					if !slices.EqualFunc(got, want[:min(limit, len(want))], sameEvent) {
 						f.Errorf("from %d after %d limit %d: %v", high, low, limit, got)
+					}
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// moments compares all ranges of two interleaved rooms with a slice.
+func moments(f *fixture) {
+	a, b := f.room("a"), f.room("b")
+	all := []store.Moment{{TS: 0, Pos: 1}} // the create event
+	for i, ts := range []int64{5, 7, 7, 3, -2, 7, 900, 8, 5} {
+		for _, room := range []store.RoomNum{a, b} {
+			ev := message(fmt.Sprint(room, i))
+			ev.TS = ts
+			if row := f.add(room, ev)[0]; room == a {
+				all = append(all, store.Moment{TS: ts, Pos: row.Pos})
+			}
+		}
+	}
+	compare := func(x, y store.Moment) int { return cmp.Or(cmp.Compare(x.TS, y.TS), cmp.Compare(x.Pos, y.Pos)) }
+	slices.SortFunc(all, compare)
+	f.view(func(v store.View) error {
+		for ts := int64(-3); ts < 10; ts++ {
+			for _, pos := range []store.Pos{0, 1, 9, 14, store.MaxPos} {
+				at := store.Moment{TS: ts, Pos: pos}
+				for _, limit := range []int{0, 1, 3, 100} {
+					after := slices.DeleteFunc(slices.Clone(all), func(m store.Moment) bool { return compare(m, at) <= 0 })
+					got, err := v.MomentsAfter(a, at, limit)
+					if err != nil || !slices.Equal(got, after[:min(limit, len(after))]) {
+						f.Errorf("after %v limit %d: %v %v, want of %v", at, limit, got, err, after)
+					}
+					before := slices.DeleteFunc(slices.Clone(all), func(m store.Moment) bool { return compare(m, at) >= 0 })
+					slices.Reverse(before)
+					got, err = v.MomentsBefore(a, at, limit)
+					if err != nil || !slices.Equal(got, before[:min(limit, len(before))]) {
+						f.Errorf("before %v limit %d: %v %v, want of %v", at, limit, got, err, before)
 					}
 				}
 			}
