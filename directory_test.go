@@ -108,7 +108,7 @@ func TestDirectoryEntries(t *testing.T) {
 		return gjson.Result{}
 	}
 
-	t.Run("what is set is there, and follows the room", func(t *testing.T) { // RDIR-8
+	t.Run("what is set is there and nothing else, not even aliases, and follows the room", func(t *testing.T) { // RDIR-8, RDIR-10
 		room := alice.CreateRoom(t, `{"visibility":"public","room_alias_name":"tea","name":"Tea \u003c3","topic":"Leaves",
 			"creation_content":{"type":"m.space"},"initial_state":[
 				{"type":"m.room.avatar","content":{"url":"mxc://example.org/tea"}},

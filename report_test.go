@@ -19,8 +19,8 @@ func TestReports(t *testing.T) {
 	t.Parallel()
 	reports := make(chan homeserver.Report, 1)
 	hs := homeservertest.New(t, homeserver.WithReports(func(_ context.Context, r homeserver.Report) error {
-		if r.Reason == "break" {
-			return errors.New("nobody is there")
+		if r.Reason == "too much" {
+			return &homeserver.Error{Status: 429, Code: "M_LIMIT_EXCEEDED", Message: "not so fast"}
 		}
 		reports <- r
 		return nil
@@ -91,10 +91,14 @@ func TestReports(t *testing.T) {
 		bob.Do(t, "POST", eventPath(room, event), `{"reason":7}`).WantError(400, "M_BAD_JSON")
 	})
 	t.Run("a report that does not arrive is not acknowledged", func(t *testing.T) { // REP-6
-		quiet := homeservertest.New(t, homeserver.WithLogger(slog.New(slog.DiscardHandler)),
+		bob.Do(t, "POST", userPath(alice.User), `{"reason":"too much"}`).WantError(429, "M_LIMIT_EXCEEDED")
+		srv := newServer(t, homeserver.WithLogger(slog.New(slog.DiscardHandler)),
 			homeserver.WithReports(func(context.Context, homeserver.Report) error { return errors.New("nobody is there") }))
-		user := quiet.User(t, "user")
-		user.Do(t, "POST", userPath(user.User), `{"reason":""}`).WantError(500, "M_UNKNOWN")
+		token := register(t, srv, "", "user")
+		w := serve(srv, "POST", "/_matrix/client/v3/users/@user:example.org/report", token, `{"reason":""}`)
+		if w.Code != 500 || gjson.GetBytes(w.Body.Bytes(), "errcode").Str != "M_UNKNOWN" {
+			t.Errorf("status %d, body %s", w.Code, w.Body)
+		}
 	})
 }
 

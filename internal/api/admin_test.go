@@ -137,7 +137,7 @@ func TestModerationRefused(t *testing.T) {
 	}
 }
 
-// TURN-1, TURN-3, API-9: time-limited credentials, made as relays check them; CLIENTA-22: with uris.
+// TURN-1, TURN-3, VOIP-2, API-9: time-limited credentials, made as relays check them; CLIENTA-22: with uris.
 func TestTURN(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(c *account.Config) {
@@ -152,7 +152,7 @@ func TestTURN(t *testing.T) {
 	want(t, do(s, "GET", "/_matrix/client/v3/voip/turnServer", "", ""), 401, mxerr.MMissingToken)
 }
 
-// TURN-1, TURN-2: fixed credentials, and no relay.
+// TURN-1, TURN-2, VOIP-2, VOIP-3: fixed credentials, and no relay.
 func TestTURNWithoutSecret(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(c *account.Config) {

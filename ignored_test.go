@@ -1,0 +1,74 @@
+package homeserver_test
+
+import (
+	"testing"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/homeservertest"
+)
+
+func TestIgnoredUsers(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, mallory := hs.User(t, "alice"), hs.User(t, "mallory")
+	phone := hs.Login(t, "alice")
+	room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+	mallory.Join(t, room)
+	ignore := func(content string) {
+		t.Helper()
+		alice.Put(t, homeservertest.Path("/v3/user/{}/account_data/m.ignored_user_list", alice.User), content)
+	}
+	// told says whether the next sync has an event.
+	told := func(c *homeservertest.Client, id events.EventID) bool {
+		t.Helper()
+		return homeservertest.HasEvent(room, id)(c.Sync(t))
+	}
+	const list = `{"ignored_users":{"@mallory:example.org":{}}}`
+	alice.Sync(t)
+	phone.Sync(t)
+
+	ignore(list)
+	insult := mallory.Say(t, room, "insult")
+	for _, c := range []*homeservertest.Client{alice, phone} { // IGN-1: all the user's syncs, at once
+		if told(c, insult) { // IGN-2: their non-state events are dropped
+			t.Error("an event of an ignored user")
+		}
+	}
+	rename(t, mallory, "M")
+	state := mallory.State(t, room, "m.room.member", string(mallory.User))
+	seen := false
+	for _, e := range homeservertest.Timeline(alice.Sync(t), room) {
+		seen = seen || e.Get("sender").Str == string(mallory.User) && e.Get("content").Raw == state.Raw
+	}
+	if !seen {
+		t.Error("a state event of an ignored user is missing") // IGN-2: their state events are kept
+	}
+
+	invited := mallory.CreateRoom(t, `{"invite":["@alice:example.org"]}`)
+	if homeservertest.HasRoom("invite", invited)(alice.Sync(t)) { // IGN-3
+		t.Error("an invite by an ignored user")
+	}
+
+	ignore(`{"ignored_users":{}}`)
+	late := mallory.Say(t, room, "sorry")
+	sync := alice.Sync(t)
+	if homeservertest.HasEvent(room, insult)(sync) { // IGN-4: missed events are not delivered
+		t.Error("an event that came while its sender was ignored")
+	}
+	if !homeservertest.HasEvent(room, late)(sync) {
+		t.Error("an event after its sender was ignored is missing")
+	}
+	if fresh := hs.Login(t, "alice").Sync(t); !homeservertest.HasEvent(room, insult)(fresh) || !homeservertest.HasRoom("invite", invited)(fresh) { // IGN-4: a fresh sync shows them
+		t.Error("a fresh sync lacks what an ignored user had sent")
+	}
+
+	for _, malformed := range []string{ // IGN-1: malformed content is empty
+		`{}`, `{"ignored_users":null}`, `{"ignored_users":["@mallory:example.org"]}`, `{"ignored_users":"@mallory:example.org"}`,
+		`{"ignored_users":{"@mallory:example.org:x":{}}}`, `{"@mallory:example.org":{}}`,
+	} {
+		ignore(malformed)
+		if !told(alice, mallory.Say(t, room, malformed)) {
+			t.Errorf("%s ignores somebody", malformed)
+		}
+	}
+}
