@@ -265,6 +265,32 @@ func TestRequestsInProgress(t *testing.T) {
 	}
 }
 
+// A long poll is answered with what there is when the server stops, at once.
+func TestLongPollsAreReleased(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := newServer(t)
+		token := register(t, srv, "", "alice")
+		first := serve(srv, "GET", "/_matrix/client/v3/sync", token, "")
+		since := gjson.GetBytes(first.Body.Bytes(), "next_batch").Str
+		started := time.Now()
+		answers := make(chan *httptest.ResponseRecorder)
+		go func() { answers <- serve(srv, "GET", "/_matrix/client/v3/sync?timeout=30000&since="+since, token, "") }()
+		synctest.Wait() // the poll waits
+		stopped := make(chan error)
+		go func() { stopped <- srv.Shutdown(t.Context()) }()
+		if w := <-answers; w.Code != 200 || gjson.GetBytes(w.Body.Bytes(), "next_batch").Str != since {
+			t.Errorf("the poll: %d %s", w.Code, w.Body)
+		}
+		if err := <-stopped; err != nil {
+			t.Error(err)
+		}
+		if waited := time.Since(started); waited > 0 {
+			t.Errorf("stopping takes %v", waited)
+		}
+	})
+}
+
 // What a server has answered with success is there for the next one on the same
 // file, which must have the same name.
 func TestRestart(t *testing.T) {

@@ -25,8 +25,9 @@ type Client struct {
 	// Since is where the next [Client.Sync] goes on.
 	Since string
 
-	url  string
-	http *http.Client
+	url   string
+	http  *http.Client
+	heard []heard // what syncs have brought, in their order
 }
 
 // Path builds a path out of a template, in which each {} stands for one of the

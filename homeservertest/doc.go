@@ -9,7 +9,7 @@
 //		bob.Join(t, room)
 //		greeting := alice.Say(t, room, "hello")
 //
-//		bob.SyncUntil(t, homeservertest.HasEvent(room, greeting))
+//		bob.HearEvent(t, room, greeting)
 //	}
 //
 // A server lives in memory and listens on an address of its own; it starts in

@@ -9,6 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/ca4c8834/homeserver"
+	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/homeservertest"
 )
 
@@ -130,7 +131,7 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// The conditions of SyncUntil find what they are for and nothing else.
+// The conditions find what they are for and nothing else.
 func TestConditions(t *testing.T) {
 	t.Parallel()
 	sync := gjson.Parse(`{"rooms":{
@@ -148,4 +149,48 @@ func TestConditions(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, tt.got, tt.want)
 		}
 	}
+	if events := homeservertest.Timeline(sync, "!a.b:example.org"); len(events) != 2 || events[1].Get("event_id").Str != "$two" {
+		t.Errorf("timeline %v", events)
+	}
+}
+
+// Everything that a client does with rooms, between two users.
+func TestRooms(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	if !bob.Sync(t).Get("next_batch").Exists() || bob.Since == "" {
+		t.Error("the first sync has no token")
+	}
+	room := alice.CreateRoom(t, nil)
+	alice.Invite(t, room, bob.User)
+	bob.SyncUntil(t, homeservertest.HasRoom("invite", room))
+	bob.Join(t, room)
+
+	// Both arrive in one sync, and either can be asked for.
+	one, two := alice.Say(t, room, "one"), alice.Say(t, room, "two")
+	for _, id := range []events.EventID{two, one, two} {
+		if e := bob.HearEvent(t, room, id); e.Get("sender").Str != string(alice.User) {
+			t.Errorf("bob hears %s", e)
+		}
+	}
+	done := make(chan events.EventID)
+	go func() { done <- alice.Send(t, room, "m.room.message", `{"msgtype":"m.notice","body":"three"}`) }()
+	heard := bob.Hear(t, room, func(e gjson.Result) bool { return e.Get("content.body").Str == "three" })
+	if id := <-done; heard.Get("event_id").Str != string(id) {
+		t.Errorf("bob hears %s, alice has sent %s", heard, id)
+	}
+
+	alice.SetState(t, room, "m.room.topic", "", `{"topic":"tea"}`)
+	if got := bob.State(t, room, "m.room.topic", "").Get("topic").Str; got != "tea" {
+		t.Errorf("the topic is %q", got)
+	}
+	bob.HearEvent(t, room, alice.Redact(t, room, one))
+	history := bob.History(t, room, 4)
+	if len(history) != 4 || history[2].Get("event_id").Str != heard.Get("event_id").Str {
+		t.Errorf("the last events are %v", history)
+	}
+	bob.Leave(t, room)
+	bob.SyncUntil(t, homeservertest.HasRoom("leave", room))
+	bob.Do(t, "PUT", homeservertest.Path("/v3/rooms/{}/send/m.x/1", room), "{}").WantError(403, "M_FORBIDDEN")
 }

@@ -3,6 +3,7 @@ package homeservertest
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,13 +27,54 @@ func (c *Client) sync(tb testing.TB, wait time.Duration) gjson.Result {
 	}
 	answer := c.Get(tb, "/v3/sync?"+query.Encode())
 	c.Since = answer.Get("next_batch").String()
+	answer.Get("rooms.join").ForEach(func(room, joined gjson.Result) bool {
+		for _, e := range joined.Get("timeline.events").Array() {
+			c.heard = append(c.heard, heard{events.RoomID(room.Str), e})
+		}
+		return true
+	})
 	return answer
 }
 
+// heard is an event that a sync has brought.
+type heard struct {
+	room  events.RoomID
+	event gjson.Result
+}
+
+// Hear returns the first event of a room that the client has been told of in the
+// timeline of any sync, and for which match is true. If there is none yet, it
+// syncs until there is; the test ends if that takes half a minute.
+func (c *Client) Hear(tb testing.TB, room events.RoomID, match func(event gjson.Result) bool) gjson.Result {
+	tb.Helper()
+	looked := 0
+	find := func() (gjson.Result, bool) {
+		for ; looked < len(c.heard); looked++ {
+			if h := c.heard[looked]; h.room == room && match(h.event) {
+				return h.event, true
+			}
+		}
+		return gjson.Result{}, false
+	}
+	event, ok := find()
+	if !ok {
+		c.SyncUntil(tb, func(gjson.Result) bool {
+			event, ok = find()
+			return ok
+		})
+	}
+	return event
+}
+
+// HearEvent is [Client.Hear] for the event with an ID.
+func (c *Client) HearEvent(tb testing.TB, room events.RoomID, event events.EventID) gjson.Result {
+	tb.Helper()
+	return c.Hear(tb, room, func(e gjson.Result) bool { return e.Get("event_id").Str == string(event) })
+}
+
 // SyncUntil syncs until an answer satisfies the condition, and returns that
-// answer; the test ends if there is none within half a minute. What came before
-// is gone: a client that waits for several things asks for all of them in one
-// condition, or in the order in which they come.
+// answer; the test ends if there is none within half a minute. Conditions see
+// one answer at a time, each of them once.
 func (c *Client) SyncUntil(tb testing.TB, condition func(sync gjson.Result) bool) gjson.Result {
 	tb.Helper()
 	deadline := time.Now().Add(patience)
@@ -51,12 +93,9 @@ func (c *Client) SyncUntil(tb testing.TB, condition func(sync gjson.Result) bool
 // HasEvent is the condition that the timeline of a joined room has an event.
 func HasEvent(room events.RoomID, event events.EventID) func(sync gjson.Result) bool {
 	return func(sync gjson.Result) bool {
-		for _, e := range Timeline(sync, room) {
-			if e.Get("event_id").String() == string(event) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(Timeline(sync, room), func(e gjson.Result) bool {
+			return e.Get("event_id").Str == string(event)
+		})
 	}
 }
 
