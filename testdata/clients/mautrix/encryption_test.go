@@ -21,7 +21,6 @@ func encrypting(t *testing.T) func(*mautrix.Client) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		helper.DecryptErrorCallback = func(e *event.Event, err error) { t.Errorf("decrypt %s from %s: %v", e.ID, e.Sender, err) }
 		cli.Syncer.(*mautrix.DefaultSyncer).OnEvent(cli.StateStoreSyncHandler)
 		if err := helper.Init(t.Context()); err != nil {
 			t.Fatalf("set up encryption of %s: %v", cli.UserID, err)
