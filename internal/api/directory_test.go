@@ -9,6 +9,7 @@ import (
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/live"
+	"github.com/ca4c8834/homeserver/internal/ratelimit"
 	"github.com/ca4c8834/homeserver/internal/reader"
 	"github.com/ca4c8834/homeserver/internal/room"
 	"github.com/ca4c8834/homeserver/store/sqlite"
@@ -80,4 +81,28 @@ func TestServiceLists(t *testing.T) {
 	want(t, do(a, "PUT", path, "service", `{"visibility":"secret"}`), 400, "M_INVALID_PARAM")
 	want(t, do(a, "PUT", path, "alice", `{"visibility":"public"}`), 403, "M_FORBIDDEN")
 	want(t, do(a, "PUT", "/_matrix/client/v3/directory/list/appservice/irc/!none:example.org", "service", `{"visibility":"public"}`), 404, "M_NOT_FOUND")
+}
+
+// RATE-4: what searches and what complains is limited.
+func TestDirectoryClasses(t *testing.T) {
+	t.Parallel()
+	limited := map[string]ratelimit.Class{
+		"POST /_matrix/client/v3/user_directory/search":           ratelimit.Search,
+		"GET /_matrix/client/v1/mutual_rooms":                     ratelimit.Search,
+		"GET /_matrix/client/v3/publicRooms":                      ratelimit.Search,
+		"POST /_matrix/client/v3/publicRooms":                     ratelimit.Search,
+		"POST /_matrix/client/v3/rooms/{roomId}/report":           ratelimit.Account,
+		"POST /_matrix/client/v3/rooms/{roomId}/report/{eventId}": ratelimit.Account,
+		"POST /_matrix/client/v3/users/{userId}/report":           ratelimit.Account,
+	}
+	for _, row := range newTestAPI(Config{}).Table() {
+		name := row.Method + " " + row.Template
+		if class, ok := limited[name]; ok && class != row.Class {
+			t.Errorf("%s has class %v, want %v", name, row.Class, class)
+		}
+		delete(limited, name)
+	}
+	if len(limited) > 0 {
+		t.Errorf("not served: %v", limited)
+	}
 }
