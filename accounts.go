@@ -2,6 +2,7 @@ package homeserver
 
 import (
 	"context"
+	"time"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/account"
@@ -58,4 +59,86 @@ func (s *Server) SignIn(ctx context.Context, username string, device Device) (Se
 // SignOut ends all sessions of a user and removes the devices.
 func (s *Server) SignOut(ctx context.Context, user events.UserID) error {
 	return s.accounts.LogoutAll(ctx, user)
+}
+
+// SetPassword sets the password of a user and ends all sessions.
+//
+// Errors that are an [*Error]: M_NOT_FOUND, M_WEAK_PASSWORD; M_FORBIDDEN if the
+// auth provider cannot do it.
+func (s *Server) SetPassword(ctx context.Context, user events.UserID, password string) error {
+	return s.accounts.SetPassword(ctx, user, password)
+}
+
+// Deactivate ends an account: it leaves all rooms and loses its password,
+// sessions, devices, addresses and profile. Nobody can have its user ID again.
+// With erase its messages are hidden from people who join later.
+//
+// Errors that are an [*Error]: M_NOT_FOUND, also if the account is deactivated
+// already.
+func (s *Server) Deactivate(ctx context.Context, user events.UserID, erase bool) error {
+	_, err := s.accounts.DeactivateUser(ctx, user, erase)
+	return err
+}
+
+// SetAdmin makes a user an administrator, who may see where others are signed in
+// and lock and suspend them, or ends that.
+//
+// Errors that are an [*Error]: M_NOT_FOUND.
+func (s *Server) SetAdmin(ctx context.Context, user events.UserID, admin bool) error {
+	return s.accounts.SetAdmin(ctx, user, admin)
+}
+
+// SetLocked locks an account, whose user can do nothing but sign out, or unlocks
+// it; sessions stay.
+//
+// Errors that are an [*Error]: M_NOT_FOUND.
+func (s *Server) SetLocked(ctx context.Context, user events.UserID, locked bool) error {
+	return s.accounts.SetLocked(ctx, user, locked)
+}
+
+// SetSuspended suspends an account, whose user may read and leave but not act, or
+// ends that.
+//
+// Errors that are an [*Error]: M_NOT_FOUND.
+func (s *Server) SetSuspended(ctx context.Context, user events.UserID, suspended bool) error {
+	return s.accounts.SetSuspended(ctx, user, suspended)
+}
+
+// AddAddress gives a user an e-mail address (medium "email") or phone number
+// ("msisdn", in E.164 form) that the host has validated.
+//
+// Errors that are an [*Error]: M_NOT_FOUND, M_INVALID_PARAM, M_THREEPID_IN_USE.
+func (s *Server) AddAddress(ctx context.Context, user events.UserID, medium, address string) error {
+	return s.accounts.SetThreePID(ctx, user, medium, address)
+}
+
+// CreateLoginToken makes a token with which a client signs the user in once,
+// within its lifetime: for links that lead into a client.
+//
+// Errors that are an [*Error]: M_INVALID_PARAM if the user is not of this server.
+func (s *Server) CreateLoginToken(ctx context.Context, user events.UserID, lifetime time.Duration) (string, error) {
+	return s.accounts.CreateLoginToken(ctx, user, lifetime)
+}
+
+// RegistrationToken describes a token with which people may register; see
+// [RegistrationByToken].
+type RegistrationToken = account.RegistrationToken
+
+// CreateRegistrationToken makes a token with the name and limits of t and returns
+// it. It cannot be had again: only its hash is kept.
+func (s *Server) CreateRegistrationToken(ctx context.Context, t RegistrationToken) (string, error) {
+	return s.accounts.CreateRegistrationToken(ctx, t)
+}
+
+// RegistrationTokens returns the tokens that were created and not deleted, in the
+// order of their names.
+func (s *Server) RegistrationTokens(ctx context.Context) ([]RegistrationToken, error) {
+	return s.accounts.ListRegistrationTokens(ctx)
+}
+
+// DeleteRegistrationToken ends a token by its ID.
+//
+// Errors that are an [*Error]: M_NOT_FOUND.
+func (s *Server) DeleteRegistrationToken(ctx context.Context, id string) error {
+	return s.accounts.DeleteRegistrationToken(ctx, id)
 }

@@ -102,13 +102,16 @@ func build(cfg *config) (*Server, error) {
 	rules := pushrules.New(pushrules.Config{
 		Store: cfg.store, Defaults: push.NewDefaults(cfg.pushRules), Waker: memory,
 	})
-	s.accounts = account.New(account.Config{
-		Store: cfg.store, Server: cfg.name, Now: cfg.now, Logger: cfg.logger,
-		Provider: cfg.provider, Registration: account.Registration(cfg.registration),
-		RegistrationTokens: cfg.registrationTokens, Cost: cfg.cost, Limiter: limiter,
-		AllUsersFindable: cfg.openUserDirectory,
-		Waker:            memory, DeviceLists: lists, Rooms: s.rooms, PushRules: rules,
-	})
+	accounts := cfg.accounts
+	accounts.Store, accounts.Server, accounts.Now, accounts.Logger = cfg.store, cfg.name, cfg.now, cfg.logger
+	accounts.Provider, accounts.PublicURL = cfg.provider, cfg.publicURL
+	accounts.Registration, accounts.RegistrationTokens = account.Registration(cfg.registration), cfg.registrationTokens
+	accounts.Cost, accounts.Limiter, accounts.AllUsersFindable = cfg.cost, limiter, cfg.openUserDirectory
+	accounts.Waker, accounts.DeviceLists, accounts.Rooms, accounts.PushRules = memory, lists, s.rooms, rules
+	if len(cfg.identityServers) > 0 {
+		accounts.IdentityServers = identity.Bindings{Client: s.outbound, Trusted: cfg.identityServers, Signer: signer}
+	}
+	s.accounts = account.New(accounts)
 	deviceKeys := keys.New(keys.Config{
 		Store: cfg.store, Server: cfg.name, Now: cfg.now, Lists: lists, Waker: memory, Accounts: s.accounts,
 	})

@@ -33,6 +33,9 @@ type config struct {
 	publicURL          string
 	registration       RegistrationPolicy
 	registrationTokens []string
+	accounts           account.Config // what the options of accountoptions.go say
+	identityServers    []string
+	urlNeededBy        []string // options
 	limits             map[ratelimit.Class]ratelimit.Limit
 	clientAddress      func(*http.Request) string
 	pushRules          push.Options
@@ -75,12 +78,10 @@ func configure(name string, options []Option) (*config, error) {
 	if c.reports == nil {
 		c.reports = logReports(c.logger)
 	}
-	switch byToken := c.registration == RegistrationByToken; {
-	case byToken && len(c.registrationTokens) == 0:
-		c.fault("RegistrationByToken needs WithRegistrationTokens")
-	case !byToken && len(c.registrationTokens) > 0:
+	if c.registration != RegistrationByToken && len(c.registrationTokens) > 0 {
 		c.fault("WithRegistrationTokens needs RegistrationByToken")
 	}
+	c.checkURL()
 	return c, errors.Join(c.faults...)
 }
 
@@ -143,7 +144,7 @@ const (
 	// on a private network, and an invitation to abuse on a public one.
 	RegistrationOpen = RegistrationPolicy(account.RegistrationOpen)
 	// RegistrationByToken lets register who has one of the tokens of
-	// [WithRegistrationTokens].
+	// [WithRegistrationTokens] or of [Server.CreateRegistrationToken].
 	RegistrationByToken = RegistrationPolicy(account.RegistrationByToken)
 )
 

@@ -81,6 +81,39 @@ type PushRules interface {
 // harm, and long enough that renewing it is no load.
 const DefaultTokenLifetime = time.Hour
 
+// Rules are what users may do with their accounts. The zero value is what holds
+// by default.
+type Rules struct {
+	// PasswordPolicy refuses passwords that the host thinks too weak; users read
+	// the text of the error. Nil accepts all but the empty one.
+	PasswordPolicy func(password string) error
+	// FixedPasswords keeps users from changing their passwords (CAP-2).
+	FixedPasswords bool
+	// NoPasswords ends signing in with a password, for servers that have other
+	// ways.
+	NoPasswords bool
+	// LoginTokens lets users get tokens to sign in with elsewhere (LOGIN-18).
+	LoginTokens bool
+	// Guests lets people in without an account of their own (REG-13).
+	Guests bool
+	// TokenLifetime is how long an access token is valid that its client can
+	// renew (REFR-3); zero: DefaultTokenLifetime.
+	TokenLifetime time.Duration
+	// SessionLifetime is how long an access token is valid that its client
+	// cannot renew; then it has to sign in again, with the same device if it
+	// likes (REFR-7, REFR-9). Zero: for ever.
+	SessionLifetime time.Duration
+	// FixedThreePIDs keeps users from changing their e-mail addresses and phone
+	// numbers (CAP-6).
+	FixedThreePIDs bool
+	// CheckThreePID refuses addresses that the host does not want (M_THREEPID_DENIED);
+	// users read the text of the error. Nil accepts all.
+	CheckThreePID func(medium, address string) error
+	// ProfileFields restricts which profile fields users may change (CAP-4);
+	// nil: they may change all.
+	ProfileFields *ProfileFields
+}
+
 // Config is what the service needs. Fields that are not marked as required may
 // be left out.
 type Config struct {
@@ -96,35 +129,16 @@ type Config struct {
 	// the uia.Op… constants, of a user (empty without an access token). usual
 	// is what would be chosen without it. No flow at all forbids the operation.
 	Flows func(operation string, user events.UserID, usual []uia.Flow) []uia.Flow
-	// PasswordPolicy refuses passwords that the host thinks too weak; users read
-	// the text of the error. Nil accepts all but the empty one.
-	PasswordPolicy func(password string) error
-	// FixedPasswords keeps users from changing their passwords (CAP-2).
-	FixedPasswords bool
-	// FixedThreePIDs keeps users from changing their e-mail addresses and phone
-	// numbers (CAP-6).
-	FixedThreePIDs bool
-	// ProfileFields restricts which profile fields users may change (CAP-4);
-	// nil: they may change all.
-	ProfileFields *ProfileFields
 	// Email and Phone are how people are reached, and show that an address is
 	// theirs; PublicURL is needed for either.
 	Email, Phone Contact
 	// ParsePhone returns the E.164 form of a phone number as it is written in a
 	// country, of two capital letters; nil takes international numbers only.
 	ParsePhone func(country, number string) (msisdn string, err error)
-	// CheckThreePID refuses addresses that the host does not want (M_THREEPID_DENIED);
-	// users read the text of the error. Nil accepts all.
-	CheckThreePID func(medium, address string) error
 	// IdentityServers tells others whose an address is; nil: nobody does.
 	IdentityServers IdentityServers
 	// TURN is the relay for calls.
 	TURN TURN
-	// NoPasswords ends signing in with a password, for servers that have other
-	// ways.
-	NoPasswords bool
-	// LoginTokens lets users get tokens to sign in with elsewhere (LOGIN-18).
-	LoginTokens bool
 	// SSO is how users sign in at identity providers.
 	SSO SSO
 	// PublicURL is what comes before "/_matrix/" in URLs for browsers, without a
@@ -133,13 +147,12 @@ type Config struct {
 	// Limiter slows down guessing at the password of one account; nil: nothing
 	// does.
 	Limiter Limiter
+	Rules
 	// Registration says who may register; nobody by default.
 	Registration Registration
 	// RegistrationTokens are accepted with RegistrationByToken (UIA-24), any
 	// number of times, beside those that are created with the service.
 	RegistrationTokens []string
-	// Guests lets people in without an account of their own (REG-13).
-	Guests bool
 	// Policies have to be agreed to at registration (UIA-25).
 	Policies []uia.Policy
 	// Captcha has to be solved at registration (UIA-20); nil: there is none.
@@ -147,13 +160,6 @@ type Config struct {
 	// AllUsersFindable lets users find all others in the user directory, and not
 	// only those they may meet in rooms (DIR-3).
 	AllUsersFindable bool
-	// TokenLifetime is how long an access token is valid that its client can
-	// renew (REFR-3); zero: DefaultTokenLifetime.
-	TokenLifetime time.Duration
-	// SessionLifetime is how long an access token is valid that its client
-	// cannot renew; then it has to sign in again, with the same device if it
-	// likes (REFR-7, REFR-9). Zero: for ever.
-	SessionLifetime time.Duration
 	// Cost is what hashing a password costs; zero: DefaultCost.
 	Cost Cost
 	// Logger gets what happens beside a request; nil discards it.

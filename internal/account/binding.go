@@ -11,13 +11,14 @@ import (
 // IdentityServers tells others whose an address is, if users want that. All its
 // errors that are Matrix errors are passed on to the client.
 type IdentityServers interface {
-	// Bind has an identity server tell whose the address is that was validated
-	// there, and returns the address. M_SERVER_NOT_TRUSTED.
-	Bind(ctx context.Context, b BindRequest) (medium, address string, err error)
+	// Bind has an identity server tell that an address, which was validated
+	// there, is a user's, and returns the address. token is the user's, for that
+	// server. M_SERVER_NOT_TRUSTED.
+	Bind(ctx context.Context, server, token string, user events.UserID, sid, secret string) (medium, address string, err error)
 
 	// Unbind ends that. A server that does not know how to, or refuses, is an
 	// error.
-	Unbind(ctx context.Context, user events.UserID, medium, address, idServer string) error
+	Unbind(ctx context.Context, user events.UserID, medium, address, server string) error
 }
 
 // BindRequest names an address by its validation at an identity server.
@@ -37,7 +38,7 @@ func (s *Service) Bind(ctx context.Context, b BindRequest) error {
 	if s.IdentityServers == nil {
 		return mxerr.ServerNotTrusted("identity servers are not used here")
 	}
-	medium, address, err := s.IdentityServers.Bind(ctx, b)
+	medium, address, err := s.IdentityServers.Bind(ctx, b.IDServer, b.AccessToken, b.User, b.ID, b.Secret)
 	if err != nil {
 		return err
 	}

@@ -113,11 +113,11 @@ type idServer struct {
 	err   error
 }
 
-func (s *idServer) Bind(_ context.Context, b account.BindRequest) (medium, address string, err error) {
+func (s *idServer) Bind(_ context.Context, server, token string, user events.UserID, sid, secret string) (medium, address string, err error) {
 	if s.err == nil {
-		s.bound = append(s.bound, b)
+		s.bound = append(s.bound, account.BindRequest{User: user, IDServer: server, AccessToken: token, ID: sid, Secret: secret})
 	}
-	return "email", b.ID + "@example.org", s.err
+	return "email", sid + "@example.org", s.err
 }
 
 func (s *idServer) Unbind(_ context.Context, user events.UserID, medium, address, server string) error {
