@@ -13,6 +13,7 @@ const (
 	TypePowerLevels       = "m.room.power_levels"
 	TypeJoinRules         = "m.room.join_rules"
 	TypeHistoryVisibility = "m.room.history_visibility"
+	TypeEncryption        = "m.room.encryption"
 	TypeThirdPartyInvite  = "m.room.third_party_invite"
 	TypeRedaction         = "m.room.redaction"
 	TypeAliases           = "m.room.aliases"
@@ -100,6 +101,12 @@ type Draft struct {
 	Redacts    EventID // of a redaction; Build writes it where the version keeps it
 	PrevEvents []Ref
 	AuthEvents []Ref
+}
+
+// RoomType returns what a create event says the room is, content.type; "" if it is a plain room.
+func (e *Event) RoomType() string {
+	v, _ := stringMember(e.Content, "type")
+	return v
 }
 
 // IsState reports whether e has a state key.

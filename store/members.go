@@ -10,7 +10,22 @@ type Member struct {
 	Membership string // "join", "invite", "knock", "leave", "ban"
 	Pos        Pos    // of the member event
 	Forgotten  bool
+
+	Been    bool // the user was joined at some time
+	Removed bool // the user was joined once, and somebody else ended the membership
+
+	RoomType  string // what the room's create event says; empty: a plain room
+	Encrypted bool   // the room has an m.room.encryption event
 }
+
+// Activity is when something last happened in a room; a position is 0 if nothing has.
+type Activity struct {
+	Event   Pos // the newest event
+	Receipt Pos // the newest receipt
+}
+
+// Newest is the later of the two.
+func (a Activity) Newest() Pos { return max(a.Event, a.Receipt) }
 
 // Members reads who is where.
 type Members interface {
@@ -22,9 +37,9 @@ type Members interface {
 	// by room number.
 	RoomsOf(user events.UserID) ([]Member, error)
 
-	// RoomActivity returns the position of the newest event or receipt of each
-	// room that a user is joined to, invited to or knocking on.
-	RoomActivity(user events.UserID) (map[RoomNum]Pos, error)
+	// RoomActivity returns when something last happened in each room that a
+	// user is joined to, invited to or knocking on.
+	RoomActivity(user events.UserID) (map[RoomNum]Activity, error)
 
 	// SharingRoom returns those of the others who are joined to a room that
 	// the user is joined to, in no particular order.

@@ -81,8 +81,10 @@ type TimelineWriter interface {
 	// Append adds an event to the end of a room. A state event becomes the
 	// current state of its type and key, from its position on, and what it
 	// replaces ends there. An m.room.member event also becomes the row of
-	// its user in Members, no longer forgotten. A Replaces that is not the
-	// current state of the key, an ID or a position that is taken, are faults.
+	// its user in Members, no longer forgotten; m.room.create and
+	// m.room.encryption give the type and the encryption of the room there. A
+	// Replaces that is not the current state of the key, an ID or a position
+	// that is taken, are faults.
 	Append(a Append) error
 
 	// Redact replaces the JSON of the event at a position by its redacted

@@ -54,7 +54,7 @@ func Rooms(v store.View, user events.UserID, since store.Pos) ([]store.RoomNum, 
 	}
 	var rooms []store.RoomNum
 	for _, m := range members {
-		if max(m.Pos, activity[m.Room]) > since {
+		if max(m.Pos, activity[m.Room].Newest()) > since {
 			rooms = append(rooms, m.Room)
 		}
 	}

@@ -24,6 +24,8 @@ type User struct {
 	devices store.Pos     // newest change of the devices of those they share rooms with
 	wake    chan struct{} // closed by the next announcement; nil while nobody waits
 
+	forgets int // how often a room was forgotten
+
 	dirty store.Pos // newest change that is not announced yet; the writer's own
 
 	memo    any       // what a reader has made of the user's own
@@ -39,17 +41,29 @@ type User struct {
 type place struct {
 	RoomChange
 	joined     bool // in users.byRoom; the writer's own
+	been       bool // the user was joined at some time; likewise
 	prev, next *place
 }
 
-// RoomChange says when a room last changed for a user.
+// RoomChange says when a room last changed for a user, and what it is to them.
 type RoomChange struct {
 	Num store.RoomNum
 	ID  events.RoomID
 	Pos store.Pos
+	// Event is the position of the newest event that is for the user: in a room
+	// that they are not in, of their own member event.
+	Event      store.Pos
+	Membership string
+	// Removed says that the user was in the room and somebody else has put an
+	// end to it.
+	Removed bool
 	// Forgotten says that the user has left the room and does not want to be
 	// reminded of it.
 	Forgotten bool
+	// RoomType and Encrypted are the room's, as of when the user joined or was
+	// asked in if they have not been in the room since.
+	RoomType  string
+	Encrypted bool
 }
 
 // RoomsSince returns the rooms that changed for the user after a position, the
@@ -119,6 +133,14 @@ func (u *User) SetMemo(own store.Pos, memo any) {
 	u.memo, u.memoFor = memo, own
 }
 
+// Forgets counts the rooms that the user has forgotten. It changes when one of those
+// that RoomsSince returned becomes forgotten, which is no change of the room.
+func (u *User) Forgets() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.forgets
+}
+
 // After returns a channel that is closed once something has changed for the user
 // after a position.
 func (u *User) After(pos store.Pos) <-chan struct{} {
@@ -147,24 +169,27 @@ func (u *User) announce() {
 	u.dirty = 0
 }
 
-// move puts a room in front of the list of places, adding it if need be.
-func (u *User) move(c RoomChange) *place {
+// move puts a room in front of the list of places, adding it if need be, and lets
+// the change be made to it.
+func (u *User) move(c RoomChange, change func(*place)) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	p := u.rooms[c.Num]
 	if p == nil {
-		p = &place{}
+		p = &place{RoomChange: c}
 		u.rooms[c.Num] = p
 	} else {
 		u.unlink(p)
 	}
-	p.RoomChange = c
+	p.Pos = c.Pos
+	if change != nil {
+		change(p)
+	}
 	p.next = u.newest
 	if p.next != nil {
 		p.next.prev = p
 	}
 	u.newest = p
-	return p
 }
 
 // forget marks a room as forgotten. It keeps its place: that the user has left
@@ -174,6 +199,7 @@ func (u *User) forget(num store.RoomNum) {
 	defer u.mu.Unlock()
 	if p := u.rooms[num]; p != nil {
 		p.Forgotten = true
+		u.forgets++
 	}
 }
 

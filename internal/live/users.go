@@ -89,7 +89,7 @@ func (us *users) connect(id events.UserID) *User {
 }
 
 // add registers a user with the rooms they have, connected once.
-func (us *users) add(id events.UserID, rooms []store.Member, activity map[store.RoomNum]store.Pos, pos store.Pos, now time.Time) *User {
+func (us *users) add(id events.UserID, rooms []store.Member, activity map[store.RoomNum]store.Activity, pos store.Pos, now time.Time) *User {
 	if u := us.connect(id); u != nil { // somebody was faster
 		return u
 	}
@@ -97,17 +97,22 @@ func (us *users) add(id events.UserID, rooms []store.Member, activity map[store.
 	u := &User{ID: id, From: pos, rooms: make(map[store.RoomNum]*place, len(rooms)), changed: pos, own: pos, devices: pos, connections: 1}
 	changes := make([]RoomChange, 0, len(rooms))
 	for _, r := range rooms {
-		c := RoomChange{Num: r.Room, ID: r.RoomID, Pos: r.Pos, Forgotten: r.Forgotten}
+		c := RoomChange{
+			Num: r.Room, ID: r.RoomID, Pos: r.Pos, Event: r.Pos, Membership: r.Membership, Removed: r.Removed,
+			Forgotten: r.Forgotten, RoomType: r.RoomType, Encrypted: r.Encrypted,
+		}
 		if r.Membership == events.MembershipJoin {
-			c.Pos = max(c.Pos, activity[r.Room])
+			c.Event = max(c.Event, activity[r.Room].Event)
+			c.Pos = max(c.Pos, activity[r.Room].Newest())
 		}
 		changes = append(changes, c)
 	}
 	slices.SortFunc(changes, func(a, b RoomChange) int { return cmp.Compare(a.Pos, b.Pos) })
 	for _, c := range changes {
-		u.move(c)
+		u.move(c, nil)
 	}
 	for _, r := range rooms {
+		u.rooms[r.Room].been = r.Been
 		if r.Membership == events.MembershipJoin {
 			us.join(u, r.Room)
 		}
@@ -174,7 +179,15 @@ func (us *users) find(id events.UserID) *User {
 // active, and whoever it is about.
 func (us *users) eventAdded(r *Room, e *Event) {
 	c := RoomChange{Num: r.Num, ID: r.ID, Pos: e.Pos}
-	us.roomChanged(c, "")
+	encrypts := e.IsState() && e.Type == events.TypeEncryption && *e.StateKey == ""
+	renew := func(p *place) {
+		p.Event = e.Pos
+		p.Encrypted = p.Encrypted || encrypts
+	}
+	for _, u := range us.byRoom[r.Num] {
+		us.note(u, e.Pos)
+		u.move(c, renew)
+	}
 	if e.Type != events.TypeMember || !e.IsState() {
 		return
 	}
@@ -183,7 +196,7 @@ func (us *users) eventAdded(r *Room, e *Event) {
 		return
 	}
 	us.note(u, e.Pos)
-	u.move(c)
+	u.move(c, func(p *place) { p.become(r, e) })
 	if e.Membership() == events.MembershipJoin {
 		us.join(u, r.Num)
 	} else {
@@ -191,19 +204,31 @@ func (us *users) eventAdded(r *Room, e *Event) {
 	}
 }
 
-// roomChanged notes a change for the active members of a room, or for one of them
-// alone.
+// become is what the user's own member event makes of a place.
+func (p *place) become(r *Room, e *Event) {
+	p.Event, p.Membership, p.Forgotten = e.Pos, e.Membership(), false
+	p.been = p.been || p.Membership == events.MembershipJoin
+	p.Removed = p.been && string(e.Sender) != *e.StateKey &&
+		(p.Membership == events.MembershipLeave || p.Membership == events.MembershipBan)
+	if create := r.StateEvent(events.TypeCreate, ""); create != nil {
+		p.RoomType = create.RoomType()
+	}
+	p.Encrypted = r.StateEvent(events.TypeEncryption, "") != nil
+}
+
+// roomChanged notes a change that is no event for the active members of a room, or
+// for one of them alone.
 func (us *users) roomChanged(c RoomChange, alone events.UserID) {
 	if alone != "" {
 		if u := us.find(alone); u != nil && u.rooms[c.Num] != nil {
 			us.note(u, c.Pos)
-			u.move(c)
+			u.move(c, nil)
 		}
 		return
 	}
 	for _, u := range us.byRoom[c.Num] {
 		us.note(u, c.Pos)
-		u.move(c)
+		u.move(c, nil)
 	}
 }
 

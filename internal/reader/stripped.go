@@ -11,7 +11,7 @@ import (
 func strippedTypes() []string {
 	return []string{
 		events.TypeCreate, "m.room.name", "m.room.avatar", "m.room.topic", events.TypeJoinRules,
-		"m.room.canonical_alias", "m.room.encryption",
+		"m.room.canonical_alias", events.TypeEncryption,
 	}
 }
 

@@ -5,7 +5,8 @@ import (
 	"github.com/ca4c8834/homeserver/store"
 )
 
-const selectMembers = `SELECT m.room, r.id, m.user_id, m.membership, m.pos, m.forgotten
+const selectMembers = `SELECT m.room, r.id, m.user_id, m.membership, m.pos, m.forgotten,
+		m.been, m.removed AND m.been, r.type, r.encrypted
 	FROM hs_members m CROSS JOIN hs_rooms r ON r.num = m.room WHERE m.user_id = ? `
 
 func scanMember(r row) store.Member {
@@ -16,6 +17,10 @@ func scanMember(r row) store.Member {
 		Membership: r.text(3),
 		Pos:        store.Pos(r.int(4)),
 		Forgotten:  r.bool(5),
+		Been:       r.bool(6),
+		Removed:    r.bool(7),
+		RoomType:   r.text(8),
+		Encrypted:  r.bool(9),
 	}
 }
 
@@ -30,12 +35,14 @@ func (v *view) RoomsOf(user events.UserID) ([]store.Member, error) {
 }
 
 // RoomActivity implements store.Members.
-func (v *view) RoomActivity(user events.UserID) (map[store.RoomNum]store.Pos, error) {
-	newest := make(map[store.RoomNum]store.Pos)
-	err := v.query(`SELECT m.room, max((SELECT max(e.pos) FROM hs_events e WHERE e.room = m.room),
-			coalesce((SELECT max(r.pos) FROM hs_receipts r WHERE r.room = m.room), 0))
+func (v *view) RoomActivity(user events.UserID) (map[store.RoomNum]store.Activity, error) {
+	newest := make(map[store.RoomNum]store.Activity)
+	err := v.query(`SELECT m.room, coalesce((SELECT max(e.pos) FROM hs_events e WHERE e.room = m.room), 0),
+			coalesce((SELECT max(r.pos) FROM hs_receipts r WHERE r.room = m.room), 0)
 		FROM hs_members m WHERE m.user_id = ? AND m.membership IN ('join', 'invite', 'knock')`,
-		func(r row) { newest[store.RoomNum(r.int(0))] = store.Pos(r.int(1)) }, string(user))
+		func(r row) {
+			newest[store.RoomNum(r.int(0))] = store.Activity{Event: store.Pos(r.int(1)), Receipt: store.Pos(r.int(2))}
+		}, string(user))
 	if err != nil {
 		return nil, err
 	}
@@ -63,8 +70,11 @@ func (t *tx) ForgetRoom(user events.UserID, room store.RoomNum) error {
 
 // putMember keeps the row of a member event's user.
 func (t *tx) putMember(a store.Append) error {
-	_, err := t.exec(`INSERT INTO hs_members (user_id, room, membership, pos, forgotten) VALUES (?, ?, ?, ?, 0)
-		ON CONFLICT (user_id, room) DO UPDATE SET membership = excluded.membership, pos = excluded.pos, forgotten = 0`,
-		*a.Event.StateKey, int64(a.Room), a.Event.Membership(), int64(a.Pos))
+	membership, user := a.Event.Membership(), *a.Event.StateKey
+	removed := (membership == events.MembershipLeave || membership == events.MembershipBan) && user != string(a.Event.Sender)
+	_, err := t.exec(`INSERT INTO hs_members (user_id, room, membership, pos, forgotten, been, removed) VALUES (?, ?, ?, ?, 0, ?, ?)
+		ON CONFLICT (user_id, room) DO UPDATE SET membership = excluded.membership, pos = excluded.pos, forgotten = 0,
+			been = max(been, excluded.been), removed = excluded.removed`,
+		user, int64(a.Room), membership, int64(a.Pos), integer(membership == events.MembershipJoin), integer(removed))
 	return err
 }

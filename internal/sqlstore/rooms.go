@@ -33,6 +33,21 @@ func (t *tx) CreateRoom(r store.Room) (store.RoomNum, error) {
 	return store.RoomNum(num), err
 }
 
+// putKind keeps what sort of room a room is.
+func (t *tx) putKind(a store.Append) error {
+	switch {
+	case *a.Event.StateKey != "":
+		return nil
+	case a.Event.Type == events.TypeEncryption:
+		return t.mustChange(`UPDATE hs_rooms SET encrypted = 1 WHERE num = ?`, int64(a.Room))
+	}
+	typ := a.Event.RoomType()
+	if typ == "" {
+		return nil
+	}
+	return t.mustChange(`UPDATE hs_rooms SET type = ? WHERE num = ?`, typ, int64(a.Room))
+}
+
 // SetRoomOpen implements store.RoomWriter.
 func (t *tx) SetRoomOpen(num store.RoomNum, open bool) error {
 	return t.mustChange(`UPDATE hs_rooms SET open = ? WHERE num = ?`, integer(open), int64(num))

@@ -110,10 +110,16 @@ func (t *tx) Append(a store.Append) error {
 	_, err := t.exec(`INSERT INTO hs_events (pos, room, id, ts, device, txn, txn_key, type, state_key, member, replaces, ends, json)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		int64(a.Pos), int64(a.Room), string(ev.ID), ev.TS, device, txn, key, typ, stateKey, member, replaces, ends, ev.Raw)
-	if err != nil || ev.StateKey == nil || ev.Type != events.TypeMember {
+	if err != nil || ev.StateKey == nil {
 		return err
 	}
-	return t.putMember(a)
+	switch ev.Type {
+	case events.TypeMember:
+		return t.putMember(a)
+	case events.TypeCreate, events.TypeEncryption:
+		return t.putKind(a)
+	}
+	return nil
 }
 
 // endState ends the interval of the state event that a takes the place of.

@@ -24,7 +24,7 @@ func members() []rule {
 			f.add(other, member(bob, "ban"))
 			f.view(func(v store.View) error {
 				got, err := v.Member(alice, room)
-				equal(f, got, store.Member{Room: room, RoomID: "!r:example.org", User: alice, Membership: "join", Pos: row.Pos})
+				equal(f, got, store.Member{Room: room, RoomID: "!r:example.org", User: alice, Membership: "join", Pos: row.Pos, Been: true})
 				return err
 			})
 			f.missing(func(v store.View) error { _, err := v.Member(bob, room); return err })
@@ -45,8 +45,61 @@ func members() []rule {
 			room := f.room("r")
 			for _, m := range []string{"knock", "invite", "join", "leave", "ban"} {
 				row := f.add(room, member(alice, m))[0]
-				equal(f, of(f, alice), []store.Member{{Room: room, RoomID: "!r:example.org", User: alice, Membership: m, Pos: row.Pos}})
+				equal(f, of(f, alice), []store.Member{{
+					Room: room, RoomID: "!r:example.org", User: alice, Membership: m, Pos: row.Pos,
+					Been: m != "knock" && m != "invite",
+				}})
 			}
+		}},
+		{"a Member tells whether the user was joined at some time, and whether somebody else has put an end to it", func(f *fixture) {
+			by := func(sender events.UserID, membership string) *events.Event {
+				e := member(alice, membership)
+				e.Sender = sender
+				return e
+			}
+			for name, tt := range map[string]struct {
+				events        []*events.Event
+				been, removed bool
+			}{
+				"invited":                    {[]*events.Event{by(bob, "invite")}, false, false},
+				"declined":                   {[]*events.Event{by(bob, "invite"), by(alice, "leave")}, false, false},
+				"invite retracted":           {[]*events.Event{by(bob, "invite"), by(bob, "leave")}, false, false},
+				"banned without having been": {[]*events.Event{by(bob, "ban")}, false, false},
+				"joined":                     {[]*events.Event{by(alice, "join")}, true, false},
+				"left":                       {[]*events.Event{by(alice, "join"), by(alice, "leave")}, true, false},
+				"kicked":                     {[]*events.Event{by(alice, "join"), by(bob, "leave")}, true, true},
+				"banned":                     {[]*events.Event{by(alice, "join"), by(bob, "ban")}, true, true},
+				"banned after leaving":       {[]*events.Event{by(alice, "join"), by(alice, "leave"), by(bob, "ban")}, true, true},
+				"kicked and back":            {[]*events.Event{by(alice, "join"), by(bob, "leave"), by(alice, "join")}, true, false},
+				"kicked and invited":         {[]*events.Event{by(alice, "join"), by(bob, "leave"), by(bob, "invite")}, true, false},
+			} {
+				room := f.room(name)
+				for i, e := range tt.events {
+					e.ID += events.EventID(fmt.Sprint(name, i))
+				}
+				f.add(room, tt.events...)
+				f.view(func(v store.View) error {
+					got, err := v.Member(alice, room)
+					if got.Been != tt.been || got.Removed != tt.removed {
+						f.Errorf("%s: been %v, removed %v", name, got.Been, got.Removed)
+					}
+					return err
+				})
+			}
+		}},
+		{"m.room.create and m.room.encryption give the type and the encryption of the room", func(f *fixture) {
+			plain, other := f.room("plain"), f.room("other")
+			f.add(plain, member(alice, "join"))
+			create := stateEvent(events.TypeCreate, "", "")
+			create.Content = []byte(`{"type":"m.space"}`)
+			elsewhere := stateEvent(events.TypeEncryption, "x", "")
+			again := member(alice, "join")
+			again.ID += "2"
+			f.add(other, create, again, elsewhere)
+			equal(f, of(f, alice)[0].RoomType+of(f, alice)[1].RoomType, "m.space")
+			equal(f, of(f, alice)[1].Encrypted, false)
+			f.add(other, stateEvent(events.TypeEncryption, "", ""))
+			equal(f, []bool{of(f, alice)[0].Encrypted, of(f, alice)[1].Encrypted}, []bool{false, true})
 		}},
 		{"ForgetRoom marks a room as forgotten by a user, until their next member event", func(f *fixture) {
 			room := f.room("r")
@@ -60,8 +113,8 @@ func members() []rule {
 			equal(f, of(f, alice)[0].Forgotten, false)
 			f.refused(store.ErrNotFound, func(tx store.Tx) error { return tx.ForgetRoom("@carl:example.org", room) })
 		}},
-		{"RoomActivity returns the position of the newest event or receipt of each room that a user is joined to, invited to or knocking on", func(f *fixture) {
-			want := map[store.RoomNum]store.Pos{}
+		{"RoomActivity returns when something last happened in each room that a user is joined to, invited to or knocking on", func(f *fixture) {
+			want := map[store.RoomNum]store.Activity{}
 			for _, m := range []string{"join", "invite", "knock", "leave", "ban"} {
 				room := f.room(m)
 				in := member(alice, m)
@@ -69,15 +122,15 @@ func members() []rule {
 				f.add(room, in)
 				row := f.add(room, message(m))[0]
 				if m != "leave" && m != "ban" {
-					want[room] = row.Pos
+					want[room] = store.Activity{Event: row.Pos}
 				}
 			}
 			f.update(func(tx store.Tx) error { return put(tx, "no event") })
 			receipt := f.room("receipt")
-			f.add(receipt, stateEvent(events.TypeMember, string(alice), "join"))
+			joined := f.add(receipt, stateEvent(events.TypeMember, string(alice), "join"))[0]
 			f.update(func(tx store.Tx) error {
-				want[receipt] = tx.Next()
-				return tx.PutReceipt(store.Receipt{Room: receipt, User: bob, Type: "m.read", Event: "$1", Pos: want[receipt]})
+				want[receipt] = store.Activity{Event: joined.Pos, Receipt: tx.Next()}
+				return tx.PutReceipt(store.Receipt{Room: receipt, User: bob, Type: "m.read", Event: "$1", Pos: want[receipt].Receipt})
 			})
 			f.view(func(v store.View) error {
 				got, err := v.RoomActivity(alice)
