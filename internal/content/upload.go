@@ -2,10 +2,8 @@ package content
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"net/http"
 	"time"
@@ -236,39 +234,24 @@ func (s *Service) keep(ctx context.Context, u Upload, q Quota, add func(store.Tx
 		return mxerr.LimitExceeded(retryUploading)
 	}
 	defer s.end(u.Owner)
-	key, now := newID(), s.nowMillis()
-	var limit int64
-	err := s.Store.Update(ctx, func(tx store.Tx) error {
-		usage, err := tx.MediaUsage(u.Owner)
-		if err != nil {
-			return err
-		}
-		if limit, err = q.room(usage, u.Size, s.MaxUpload); err != nil {
-			return err
-		}
-		return tx.AddBlob(key, now)
-	})
+	key := newID()
+	body, err := s.announce(ctx, key, u, q)
 	if err != nil {
 		return err
 	}
-	body := &measured{r: u.Body, left: limit, hash: sha256.New()}
-	if limit < s.MaxUpload {
-		body.tooLarge = q.exceeded()
-	} else {
-		body.tooLarge = s.tooLarge()
-	}
 	blob := key
-	if err = s.write(ctx, key, body); err == nil {
+	hash, err := s.write(ctx, key, body)
+	if err == nil {
 		m := store.Medium{Owner: u.Owner, Type: u.Type, Name: u.Name, Size: body.size}
 		err = s.Store.Update(ctx, func(tx store.Tx) error {
 			usage, err := tx.MediaUsage(u.Owner)
 			if err != nil {
 				return err
 			}
-			if _, err = q.room(usage, body.size, s.MaxUpload); err != nil {
+			if _, err = q.room(usage, m.Size, s.MaxUpload); err != nil {
 				return err
 			}
-			if blob, err = share(tx, key, body.sum()); err != nil {
+			if blob, err = share(tx, key, hash); err != nil {
 				return err
 			}
 			m.Blob, m.StoredTS = blob, s.nowMillis()
@@ -282,6 +265,26 @@ func (s *Service) keep(ctx context.Context, u Upload, q Quota, add func(store.Tx
 	return err
 }
 
+// announce makes a blob known that is about to be put, if there is room for it,
+// and returns its content, which is no larger than that.
+func (s *Service) announce(ctx context.Context, key string, u Upload, q Quota) (*measured, error) {
+	body := &measured{r: u.Body, tooLarge: s.tooLarge()}
+	err := s.Store.Update(ctx, func(tx store.Tx) error {
+		usage, err := tx.MediaUsage(u.Owner)
+		if err != nil {
+			return err
+		}
+		if body.left, err = q.room(usage, u.Size, s.MaxUpload); err != nil {
+			return err
+		}
+		return tx.AddBlob(key, s.nowMillis())
+	})
+	if body.left < s.MaxUpload {
+		body.tooLarge = q.exceeded()
+	}
+	return body, err
+}
+
 // share returns the blob that has this content, which is key if it is new.
 func share(tx store.Tx, key string, hash store.ContentHash) (string, error) {
 	other, err := tx.BlobByHash(hash)
@@ -291,22 +294,26 @@ func share(tx store.Tx, key string, hash store.ContentHash) (string, error) {
 	return other, err
 }
 
-// write puts a blob. A body that breaks off is not the server's fault.
-func (s *Service) write(ctx context.Context, key string, body *measured) error {
-	err := s.Blobs.Put(ctx, key, body)
+// write puts a blob and returns its hash. A body that breaks off is not the
+// server's fault.
+func (s *Service) write(ctx context.Context, key string, body *measured) (hash store.ContentHash, err error) {
+	body.hash = newHasher()
+	defer func() { hash = body.hash.sum() }()
+	err = s.Blobs.Put(ctx, key, body)
 	switch {
 	case err == nil:
-		return nil
+		return hash, nil
 	case body.err == nil && ctx.Err() != nil:
-		return ctx.Err()
+		return hash, ctx.Err()
 	case body.err == nil:
-		return fmt.Errorf("store content: %w", err)
+		return hash, fmt.Errorf("store content: %w", err)
 	}
-	// The server also ends the context when the connection breaks off, but there may still be somebody to be told.
+	// The context also ends when the connection breaks off, but there may still
+	// be somebody to be told.
 	if told, ok := errors.AsType[*mxerr.Error](body.err); ok {
-		return told
+		return hash, told
 	}
-	return mxerr.New(http.StatusBadRequest, mxerr.MUnknown, "the body ends too early").Because(body.err)
+	return hash, mxerr.New(http.StatusBadRequest, mxerr.MUnknown, "the body ends too early").Because(body.err)
 }
 
 // measured is a body that is counted, hashed and limited while it is read.
@@ -315,7 +322,7 @@ type measured struct {
 	left     int64 // bytes that may still come
 	tooLarge error // what more of them is
 	size     int64
-	hash     hash.Hash
+	hash     *hasher
 	err      error // what ended the reading, other than io.EOF
 }
 
@@ -334,11 +341,9 @@ func (m *measured) Read(p []byte) (int, error) {
 	}
 	m.left -= int64(n)
 	m.size += int64(n)
-	m.hash.Write(p[:n]) // never fails
+	m.hash.write(p[:n])
 	if err != nil && err != io.EOF {
 		m.err = err
 	}
 	return n, err
 }
-
-func (m *measured) sum() store.ContentHash { return store.ContentHash(m.hash.Sum(nil)) }
