@@ -28,7 +28,7 @@ var layers = [][]string{
 	{"store", "uia", "media", "push"},
 	{"internal/sqlstore", "internal/live", "media/mediatest"},
 	{"store/sqlite", "store/storetest", "internal/reader", "internal/devicelist"},
-	{"internal/receipts"},
+	{"internal/receipts", "internal/presence"},
 	{"internal/unread"},
 	{services},
 	{"internal/api"},

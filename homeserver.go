@@ -17,6 +17,7 @@ import (
 	"github.com/ca4c8834/homeserver/internal/keys"
 	"github.com/ca4c8834/homeserver/internal/live"
 	"github.com/ca4c8834/homeserver/internal/outbound"
+	"github.com/ca4c8834/homeserver/internal/presence"
 	"github.com/ca4c8834/homeserver/internal/pushrules"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
 	"github.com/ca4c8834/homeserver/internal/reader"
@@ -38,6 +39,7 @@ type Server struct {
 	store    store.Store
 	life     *lifetime
 	typing   *typing.Service
+	presence *presence.Service
 	outbound *http.Client // for addresses that users have chosen
 	accounts *account.Service
 	rooms    *room.Service
@@ -115,17 +117,19 @@ func build(cfg *config) (*Server, error) {
 	deviceKeys := keys.New(keys.Config{
 		Store: cfg.store, Server: cfg.name, Now: cfg.now, Lists: lists, Waker: memory, Accounts: s.accounts,
 	})
+	s.presence = presence.New(presence.Config{Memory: memory, Now: cfg.now, Logger: cfg.logger, Disabled: cfg.noPresence})
 	messages := todevice.New(todevice.Config{Store: cfg.store, Now: cfg.now, Waker: memory})
 	s.api = api.New(api.Config{
 		Authenticator: api.Accounts{Service: s.accounts},
 		Accounts:      s.accounts,
 		Rooms:         s.rooms,
 		Reader:        read,
+		Presence:      s.presence,
 		Typing:        s.typing,
 		Receipts:      &receipts.Service{Memory: memory, Now: cfg.now},
 		Sync: sync.New(sync.Config{
 			Memory: memory, Reader: read, Stopping: s.life.stopping, Typing: s.typing, PushRules: rules,
-			Unread: unread.New(memory, read, rules), Keys: deviceKeys, ToDevice: messages,
+			Unread: unread.New(memory, read, rules), Keys: deviceKeys, ToDevice: messages, Presence: s.presence,
 		}),
 		PushRules:     rules,
 		Keys:          deviceKeys,
@@ -223,6 +227,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.life.end(ctx)
 	s.typing.Close()
+	s.presence.Close()
 	s.outbound.CloseIdleConnections()
 	return errors.Join(err, s.store.Close())
 }
@@ -233,6 +238,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) Close() error {
 	s.life.cutOff()
 	s.typing.Close()
+	s.presence.Close()
 	s.outbound.CloseIdleConnections()
 	return s.store.Close()
 }

@@ -42,6 +42,7 @@ type config struct {
 	roomVersion        *events.RoomVersion
 	cost               account.Cost
 	openUserDirectory  bool
+	noPresence         bool
 	reports            func(context.Context, Report) error
 	notices            string // localpart
 	noticesName        string
@@ -262,6 +263,13 @@ func WithInsecurePasswordHashing() Option {
 // anybody may join or read.
 func WithOpenUserDirectory() Option {
 	return func(c *config) { c.openUserDirectory = true }
+}
+
+// WithoutPresence keeps from users who else is online, which costs most of the
+// wake-ups where many people share rooms. Clients may still set their presence; it has
+// no effect.
+func WithoutPresence() Option {
+	return func(c *config) { c.noPresence = true }
 }
 
 // WithLogger sets where the server logs to: Error is a fault of the server,

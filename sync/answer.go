@@ -21,6 +21,7 @@ type answer struct {
 	memo         memo
 	device       deviceData
 	data         accountData
+	presence     [][]byte             // rendered
 	rooms        map[string][]section // by the name of their part
 	empty        bool
 	out          writer
@@ -59,6 +60,9 @@ func (a *answer) make(ctx context.Context) error {
 	if err := a.readDeviceLists(ctx); err != nil {
 		return err
 	}
+	if err := a.readPresence(ctx); err != nil {
+		return err
+	}
 	w := &a.out
 	w.open('{')
 	w.key("next_batch")
@@ -66,6 +70,10 @@ func (a *answer) make(ctx context.Context) error {
 	if a.data.global != nil {
 		a.empty = false
 		writeEvents(w, "account_data", a.data.global)
+	}
+	if a.presence != nil {
+		a.empty = false
+		writeEvents(w, "presence", a.presence)
 	}
 	if len(a.rooms) > 0 {
 		a.empty = false

@@ -40,6 +40,7 @@ type Config struct {
 	Unread   Unread   // required
 	Keys     Keys     // required
 	ToDevice ToDevice // required
+	Presence Presence // required
 
 	PushRules PushRules
 }

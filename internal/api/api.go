@@ -12,6 +12,7 @@ import (
 	"github.com/ca4c8834/homeserver/internal/backup"
 	"github.com/ca4c8834/homeserver/internal/content"
 	"github.com/ca4c8834/homeserver/internal/keys"
+	"github.com/ca4c8834/homeserver/internal/presence"
 	"github.com/ca4c8834/homeserver/internal/pushrules"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
 	"github.com/ca4c8834/homeserver/internal/reader"
@@ -31,6 +32,8 @@ type Config struct {
 	// Rooms is the service for what is done in rooms, Reader what its events are rendered with.
 	Rooms  *room.Service
 	Reader *reader.Reader
+	// Presence is the service for who is there.
+	Presence *presence.Service
 	// Typing and Receipts are the services for who types and who has read what.
 	Typing   *typing.Service
 	Receipts *receipts.Service
@@ -142,6 +145,7 @@ func (a *API) routes() []route {
 		a.createRoom(),
 		a.membership(),
 		a.typing(),
+		a.presence(),
 		a.receipts(),
 		a.sync(),
 		a.alias(),

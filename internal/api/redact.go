@@ -12,8 +12,8 @@ import (
 func (a *API) redact() []route {
 	const path = "/rooms/{roomId}/redact/{eventId}"
 	return []route{
-		put(path+"/{txnId}", byUser, a.redactEvent).limit(ratelimit.Messages),
-		post(path, byUser, a.redactAnew).limit(ratelimit.Messages), // LEG-10
+		put(path+"/{txnId}", byUser, a.redactEvent).showsActivity().limit(ratelimit.Messages),
+		post(path, byUser, a.redactAnew).showsActivity().limit(ratelimit.Messages), // LEG-10
 	}
 }
 

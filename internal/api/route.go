@@ -31,6 +31,8 @@ type route struct {
 	ownOnly     bool // only the user of {userId}
 	locked      bool // also accounts that are locked
 
+	shows bool // that the caller is there, when it succeeds
+
 	class   ratelimit.Class
 	maxBody int64
 	noBody  bool // the body is ignored
@@ -142,6 +144,12 @@ func (r route) own() route {
 // whileLocked lets locked accounts call: they may still log out (ADM-5).
 func (r route) whileLocked() route {
 	r.locked = true
+	return r
+}
+
+// showsActivity makes a success count as something that the caller has done (PRES-7).
+func (r route) showsActivity() route {
+	r.shows = true
 	return r
 }
 

@@ -13,8 +13,8 @@ import (
 func (a *API) send() []route {
 	const path = "/rooms/{roomId}/send/{eventType}"
 	return []route{
-		put(path+"/{txnId}", byUser, a.sendMessage).guests().limit(ratelimit.Messages),
-		post(path, byUser, a.sendAnew).guests().limit(ratelimit.Messages), // LEG-10
+		put(path+"/{txnId}", byUser, a.sendMessage).guests().showsActivity().limit(ratelimit.Messages),
+		post(path, byUser, a.sendAnew).guests().showsActivity().limit(ratelimit.Messages), // LEG-10
 	}
 }
 

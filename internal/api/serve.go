@@ -90,7 +90,11 @@ func (a *API) run(ctx context.Context, w *response, req *request) (answer any, e
 			return nil, err
 		}
 	}
-	return row.serve(ctx, w, req)
+	answer, err = row.serve(ctx, w, req)
+	if err == nil && row.shows {
+		a.active(ctx, req.caller)
+	}
+	return answer, err
 }
 
 // charge draws one request from the caller's budget (RATE-1). Anonymous callers share their address's.

@@ -16,7 +16,7 @@ func (a *API) state() []route {
 	return []route{
 		get(all, byUser, a.getState).guests(),
 		get(one+"/{stateKey}", byUser, a.getStateEvent).also(one, one+"/").guests(), // STATE-3
-		put(one+"/{stateKey}", byUser, a.putState).also(one, one+"/").guests().limit(ratelimit.Messages),
+		put(one+"/{stateKey}", byUser, a.putState).also(one, one+"/").guests().showsActivity().limit(ratelimit.Messages),
 	}
 }
 

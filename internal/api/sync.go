@@ -1,12 +1,14 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
+	"github.com/ca4c8834/homeserver/internal/presence"
 	"github.com/ca4c8834/homeserver/sync"
 )
 
@@ -27,9 +29,8 @@ type syncIn struct {
 }
 
 func (a *API) getSync(ctx context.Context, c *caller, in syncIn) (rawJSON, error) {
-	switch in.SetPresence {
-	case "", "online", "offline", "unavailable":
-	default: // SYNC-8
+	state, ok := presence.ParseState(cmp.Or(in.SetPresence, "online"))
+	if !ok { // SYNC-8
 		return nil, mxerr.InvalidParam("set_presence", "must be online, offline or unavailable")
 	}
 	filter, err := a.resolveFilter(ctx, c.User, in.Filter)
@@ -46,6 +47,11 @@ func (a *API) getSync(ctx context.Context, c *caller, in syncIn) (rawJSON, error
 	case in.OldStateAfter:
 		r.StateAfter = "org.matrix.msc4222.state_after"
 	}
+	done, err := a.Presence.Sync(ctx, c.User, c.Device, state)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	answer, err := a.Sync.Sync(ctx, r)
 	return rawJSON(answer), err
 }

@@ -11,7 +11,7 @@ import (
 // typing serves who is typing.
 func (a *API) typing() []route {
 	return []route{
-		put("/rooms/{roomId}/typing/{userId}", byUser, a.putTyping).own().guests().limit(ratelimit.Messages),
+		put("/rooms/{roomId}/typing/{userId}", byUser, a.putTyping).own().guests().showsActivity().limit(ratelimit.Messages),
 	}
 }
 

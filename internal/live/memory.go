@@ -201,6 +201,9 @@ func (m *Memory) apply(changes []change) {
 		case c.typing != nil:
 			c.typing()
 			m.users.roomChanged(RoomChange{Num: c.room.Num, ID: c.room.ID, Pos: c.pos}, "")
+		case c.presence != nil:
+			c.presence()
+			m.users.presenceChanged(c.user, c.rooms, c.pos)
 		case c.receipts:
 			c.room.receiptsAdded(c.pos)
 			m.users.roomChanged(RoomChange{Num: c.room.Num, ID: c.room.ID, Pos: c.pos}, c.user)

@@ -21,13 +21,15 @@ type Tx struct {
 type change struct {
 	pos       store.Pos
 	room      *Room
-	event     *Event        // appended to room
-	redacted  *Event        // pruned in room
-	undo      undo          // of the room's draft
-	user      events.UserID // has something new
-	forgotten bool          // the user has forgotten room
-	receipts  bool          // room has new receipts, for the user or all
-	typing    func()        // makes who types in room what it is now
+	event     *Event          // appended to room
+	redacted  *Event          // pruned in room
+	undo      undo            // of the room's draft
+	user      events.UserID   // has something new
+	forgotten bool            // the user has forgotten room
+	receipts  bool            // room has new receipts, for the user or all
+	typing    func()          // makes who types in room what it is now
+	presence  func()          // makes the presence of user what it is now
+	rooms     []store.RoomNum // of the user; with presence
 }
 
 // Update runs fn as store.Update does, and applies to memory what it did.
@@ -65,6 +67,13 @@ func (tx *Tx) ReceiptsChanged(d *Draft, pos store.Pos, alone events.UserID) {
 // with the others of the transaction; it must be quick.
 func (tx *Tx) TypingChanged(d *Draft, pos store.Pos, apply func()) {
 	tx.note(change{room: d.Room, pos: pos, typing: apply})
+}
+
+// PresenceChanged announces a user's presence to the user and to the members of
+// rooms, at a position taken in this transaction. apply makes the change; it must be
+// quick.
+func (tx *Tx) PresenceChanged(user events.UserID, rooms []store.RoomNum, pos store.Pos, apply func()) {
+	tx.note(change{user: user, rooms: rooms, pos: pos, presence: apply})
 }
 
 // ForgetRoom marks a room as forgotten by a user. store.ErrNotFound if they

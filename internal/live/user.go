@@ -28,6 +28,9 @@ type User struct {
 
 	dirty store.Pos // newest change that is not announced yet; the writer's own
 
+	// newest change of the presence of those they share rooms with
+	presence store.Pos
+
 	memo    any       // what a reader has made of the user's own
 	memoFor store.Pos // of when
 
@@ -98,6 +101,14 @@ func (u *User) Own() store.Pos {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.own
+}
+
+// Presence is the newest change of the presence of people the user shares rooms
+// with. It may be later than the change itself, never earlier.
+func (u *User) Presence() store.Pos {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.presence
 }
 
 // Devices is the newest change of the devices of people the user shares rooms with.

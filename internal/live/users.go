@@ -94,7 +94,7 @@ func (us *users) add(id events.UserID, rooms []store.Member, activity map[store.
 		return u
 	}
 	us.expire(now)
-	u := &User{ID: id, From: pos, rooms: make(map[store.RoomNum]*place, len(rooms)), changed: pos, own: pos, devices: pos, connections: 1}
+	u := &User{ID: id, From: pos, rooms: make(map[store.RoomNum]*place, len(rooms)), changed: pos, own: pos, devices: pos, presence: pos, connections: 1}
 	changes := make([]RoomChange, 0, len(rooms))
 	for _, r := range rooms {
 		c := RoomChange{
@@ -239,6 +239,24 @@ func (us *users) userChanged(id events.UserID, pos store.Pos) {
 		u.mu.Lock()
 		u.own = max(u.own, pos)
 		u.mu.Unlock()
+	}
+}
+
+// presenceChanged notes the presence of a user for those in their rooms.
+func (us *users) presenceChanged(id events.UserID, rooms []store.RoomNum, pos store.Pos) {
+	concerned := func(u *User) {
+		us.note(u, pos)
+		u.mu.Lock()
+		u.presence = max(u.presence, pos)
+		u.mu.Unlock()
+	}
+	for _, num := range rooms {
+		for _, u := range us.byRoom[num] {
+			concerned(u)
+		}
+	}
+	if u := us.find(id); u != nil {
+		concerned(u)
 	}
 }
 

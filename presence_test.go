@@ -1,0 +1,101 @@
+package homeserver_test
+
+import (
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/ca4c8834/homeserver"
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/homeservertest"
+)
+
+// presenceOf is the content of a user's m.presence in an answer.
+func presenceOf(answer gjson.Result, user events.UserID) gjson.Result {
+	return answer.Get(`presence.events.#(sender=="` + string(user) + `").content`)
+}
+
+func TestPresence(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob, carol := hs.User(t, "alice"), hs.User(t, "bob"), hs.User(t, "carol")
+	room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+	bob.Join(t, room)
+	path := func(user events.UserID) string { return homeservertest.Path("/v3/presence/{}/status", user) }
+	const away = "set_presence"
+	token := syncWith(t, alice, "", "").Get("next_batch").Str
+
+	// PRES-2: one's own is always there; of others nothing is known yet.
+	same(t, "carol's own", carol.Get(t, path(carol.User)).Raw, `{"presence":"offline"}`)
+	alice.Do(t, "GET", path(bob.User), nil).WantError(404, "M_NOT_FOUND")
+	alice.Do(t, "GET", path(carol.User), nil).WantError(403, "M_FORBIDDEN")
+	alice.Do(t, "GET", path("@nobody:example.org"), nil).WantError(404, "M_NOT_FOUND")
+	// PRES-5, PRES-4, SYNC-51: syncing makes online, which is told to those who share a room, and wakes them.
+	got := make(chan gjson.Result, 1)
+	go func() { got <- syncWith(t, alice, token, "", "timeout", "20000") }()
+	syncWith(t, bob, "", "", away, "offline")
+	syncWith(t, carol, "", "")
+	syncWith(t, bob, "", "")
+	answer := <-got
+	if p := presenceOf(answer, bob.User); p.Get("presence").Str != "online" || !p.Get("currently_active").Bool() || !p.Get("last_active_ago").Exists() {
+		t.Errorf("bob is online: %s", answer)
+	}
+	if presenceOf(answer, carol.User).Exists() {
+		t.Error("alice is told of somebody she shares no room with")
+	}
+	token = answer.Get("next_batch").Str
+	// PRES-1, PRES-3: a state and a message of one's own; the content of GET is the same.
+	bob.Put(t, path(bob.User), `{"presence":"unavailable","status_msg":"tea"}`)
+	answer = syncWith(t, alice, token, "", "timeout", "20000")
+	p := presenceOf(answer, bob.User)
+	if p.Get("presence").Str != "unavailable" || p.Get("status_msg").Str != "tea" || p.Get("currently_active").Exists() {
+		t.Errorf("bob has tea: %s", p)
+	}
+	if p := alice.Get(t, path(bob.User)); p.Get("presence").Str != "unavailable" || p.Get("status_msg").Str != "tea" {
+		t.Errorf("GET: %s", p)
+	}
+	// PRES-11
+	if !presenceOf(syncWith(t, alice, "", ""), bob.User).Exists() || !presenceOf(syncWith(t, alice, "", ""), alice.User).Exists() {
+		t.Error("a first sync lacks those who are there")
+	}
+	// FILT-8
+	if syncWith(t, alice, "", `{"presence":{"types":[]}}`).Get("presence").Exists() {
+		t.Error("presence in spite of the filter")
+	}
+	// PRES-7: doing something ends being away.
+	bob.Say(t, room, "back")
+	same(t, "after a message", alice.Get(t, path(bob.User)).Get("presence").Str, "online")
+	// PRES-6: the most available of several devices.
+	tablet := hs.Login(t, "bob")
+	tablet.Put(t, path(bob.User), `{"presence":"unavailable"}`)
+	same(t, "with a second device that is idle", alice.Get(t, path(bob.User)).Get("presence").Str, "online")
+	bob.Put(t, path(bob.User), `{"presence":"offline"}`)
+	same(t, "with the first one gone", alice.Get(t, path(bob.User)).Get("presence").Str, "unavailable")
+	// PRES-10: joining delivers it both ways.
+	token = syncWith(t, alice, "", "").Get("next_batch").Str
+	carolToken := syncWith(t, carol, "", "").Get("next_batch").Str
+	carol.Join(t, room)
+	if !presenceOf(syncWith(t, alice, token, ""), carol.User).Exists() {
+		t.Error("who joins is not told of to the members")
+	}
+	if !presenceOf(syncWith(t, carol, carolToken, ""), alice.User).Exists() {
+		t.Error("the members are not told of to who joins")
+	}
+	// PRES-1
+	bob.Do(t, "PUT", path(bob.User), `{"presence":"busy"}`).WantError(400, "M_INVALID_PARAM")
+	bob.Do(t, "PUT", path(bob.User), `{}`).WantError(400, "M_MISSING_PARAM")
+	bob.Do(t, "PUT", path(alice.User), `{"presence":"online"}`).WantError(403, "M_FORBIDDEN")
+	hs.Anonymous().Do(t, "GET", path(bob.User), nil).WantError(401, "M_MISSING_TOKEN")
+}
+
+// PRES-12
+func TestWithoutPresence(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t, homeserver.WithoutPresence())
+	alice := hs.User(t, "alice")
+	alice.Put(t, homeservertest.Path("/v3/presence/{}/status", alice.User), `{"presence":"online"}`)
+	if answer := syncWith(t, alice, "", ""); answer.Get("presence").Exists() {
+		t.Errorf("presence is told: %s", answer.Get("presence"))
+	}
+	same(t, "one's own", alice.Get(t, homeservertest.Path("/v3/presence/{}/status", alice.User)).Raw, `{"presence":"offline"}`)
+}
