@@ -114,6 +114,10 @@ func build(cfg *config) (*Server, error) {
 		accounts.IdentityServers = identity.Bindings{Client: s.outbound, Trusted: cfg.identityServers, Signer: signer}
 	}
 	s.accounts = account.New(accounts)
+	if err := s.accounts.LoadErased(context.Background()); err != nil {
+		return nil, err
+	}
+	read.Erased = s.accounts.ErasedAt
 	deviceKeys := keys.New(keys.Config{
 		Store: cfg.store, Server: cfg.name, Now: cfg.now, Lists: lists, Waker: memory, Accounts: s.accounts,
 	})

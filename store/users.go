@@ -12,7 +12,7 @@ type User struct {
 	Deactivated  bool
 	Locked       bool
 	Suspended    bool
-	Erased       bool   // hidden from those who come later (DEACT-4)
+	Erased       Pos    // when the account was erased, hidden from those who come later (DEACT-4); 0: it was not
 	AppService   string // ID of the application service that registered the user; empty for people
 }
 
@@ -24,6 +24,9 @@ type Users interface {
 	// UserFold returns the account whose ID equals id when both are
 	// lower-cased, preferring an exact match. ErrNotFound.
 	UserFold(id events.UserID) (User, error)
+
+	// ErasedUsers returns the accounts that were erased, by ID with the position.
+	ErasedUsers() (map[events.UserID]Pos, error)
 
 	// ExistingUsers returns those of the given IDs that have an account, in
 	// no particular order.

@@ -179,6 +179,7 @@ type Service struct {
 	engine    *uia.Engine
 	sessions  *sessionCache
 	sealer    *sealer
+	erased    erased
 
 	filtersMu sync.Mutex
 	filters   map[filterKey]*events.Filter // see ParsedFilter

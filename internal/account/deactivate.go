@@ -60,7 +60,11 @@ func (s *Service) DeactivateUser(ctx context.Context, user events.UserID, erase 
 		if err != nil {
 			return err
 		}
-		account.PasswordHash, account.Deactivated, account.Erased = "", true, erase
+		account.PasswordHash, account.Deactivated = "", true
+		if erase {
+			account.Erased = max(tx.Position(), 1)
+			tx.OnCommit(func() { s.erased.add(user, account.Erased) })
+		}
 		if err := tx.UpdateUser(account); err != nil {
 			return err
 		}

@@ -232,7 +232,7 @@ func TestDeactivateErase(t *testing.T) {
 			t.Errorf("erase %v: account data: %v", erase, err)
 		}
 		s.change(t, "@alice:example.org", func(u *store.User) {
-			if u.Erased != erase || !u.Deactivated || u.PasswordHash != "" {
+			if (u.Erased != 0) != erase || !u.Deactivated || u.PasswordHash != "" {
 				t.Errorf("erase %v: account %+v", erase, u)
 			}
 		})

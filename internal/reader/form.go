@@ -6,6 +6,7 @@ import (
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/live"
+	"github.com/ca4c8834/homeserver/store"
 )
 
 // Form is how events look in the answer to one request. Make it with
@@ -21,16 +22,18 @@ type Form struct {
 	device string
 	now    time.Time
 	signer *events.Signer
+	erased func(events.UserID) store.Pos
 	spare  []byte // for unsigned
 }
 
 // Form makes the form for the answers to a device.
 func (r *Reader) Form(device string) *Form {
-	return &Form{device: device, now: r.Now(), signer: r.Signer}
+	return &Form{device: device, now: r.Now(), signer: r.Signer, erased: r.Erased}
 }
 
 // Append appends an event as the user of the scope sees it.
 func (f *Form) Append(dst []byte, s *Scope, e *live.Event) []byte {
+	e = f.withoutErased(s, e)
 	unsigned := f.appendUnsigned(f.spare[:0], s, e)
 	f.spare = unsigned[:0]
 	if f.Filter == nil {
@@ -43,6 +46,31 @@ func (f *Form) Append(dst []byte, s *Scope, e *live.Event) []byte {
 		return e.AppendClient(dst, events.ClientFormat{OmitRoomID: f.OmitRoomID, Unsigned: unsigned})
 	}
 	return f.Filter.AppendFields(dst, e.AppendClient(nil, events.ClientFormat{OmitRoomID: f.OmitRoomID, Unsigned: unsigned}))
+}
+
+// withoutErased returns an event as it is for those who were not in the room
+// before its sender was erased: redacted (DEACT-4). What a scope does not know
+// without being loaded counts as absence.
+func (f *Form) withoutErased(s *Scope, e *live.Event) *live.Event {
+	if f.erased == nil {
+		return e
+	}
+	if e.Prev != nil {
+		if prev := f.withoutErased(s, e.Prev); prev != e.Prev {
+			e = e.Linked(prev, nil)
+		}
+	}
+	at := f.erased(e.Sender)
+	if at == 0 || s.MembershipAt(e.Pos) == events.MembershipJoin || s.MembershipAt(at) == events.MembershipJoin {
+		return e
+	}
+	redacted, err := e.Redacted()
+	if err != nil { // never: it was parsed
+		return e
+	}
+	c := *e
+	c.Event = redacted
+	return &c
 }
 
 // AppendList appends events as a JSON array.

@@ -16,6 +16,9 @@ type Reader struct {
 	Memory *live.Memory
 	Signer *events.Signer // for the raw format of events
 	Now    func() time.Time
+	// Erased returns the position at which a user was erased, 0 for all others;
+	// nil: nobody was.
+	Erased func(events.UserID) store.Pos
 }
 
 // Access is a user's permission to read a room.

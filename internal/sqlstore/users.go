@@ -19,7 +19,7 @@ func scanUser(r row) store.User {
 		Deactivated:  r.bool(5),
 		Locked:       r.bool(6),
 		Suspended:    r.bool(7),
-		Erased:       r.bool(8),
+		Erased:       store.Pos(r.int(8)),
 		AppService:   r.text(9),
 	}
 }
@@ -37,6 +37,13 @@ func (v *view) UserFold(id events.UserID) (store.User, error) {
 // fold is done here and not in SQL, where lower-casing differs between
 // databases.
 func fold(id events.UserID) string { return strings.ToLower(string(id)) }
+
+// ErasedUsers implements store.Users.
+func (v *view) ErasedUsers() (map[events.UserID]store.Pos, error) {
+	erased := make(map[events.UserID]store.Pos)
+	err := v.query(`SELECT id, erased FROM hs_users WHERE erased > 0`, func(r row) { erased[events.UserID(r.text(0))] = store.Pos(r.int(1)) })
+	return erased, err
+}
 
 // ExistingUsers implements store.Users.
 func (v *view) ExistingUsers(ids []events.UserID) ([]events.UserID, error) {
@@ -65,13 +72,13 @@ func (t *tx) CreateUser(u store.User) error {
 	return t.mustAdd(`INSERT INTO hs_users (id, folded, password_hash, created_ts, guest, admin, deactivated, locked, suspended, erased, app_service)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
 		string(u.ID), fold(u.ID), u.PasswordHash, u.CreatedTS,
-		integer(u.Guest), integer(u.Admin), integer(u.Deactivated), integer(u.Locked), integer(u.Suspended), integer(u.Erased), u.AppService)
+		integer(u.Guest), integer(u.Admin), integer(u.Deactivated), integer(u.Locked), integer(u.Suspended), int64(u.Erased), u.AppService)
 }
 
 // UpdateUser implements store.UserWriter.
 func (t *tx) UpdateUser(u store.User) error {
 	return t.mustChange(`UPDATE hs_users SET password_hash = ?, guest = ?, admin = ?, deactivated = ?, locked = ?, suspended = ?, erased = ?, app_service = ?
 		WHERE id = ?`,
-		u.PasswordHash, integer(u.Guest), integer(u.Admin), integer(u.Deactivated), integer(u.Locked), integer(u.Suspended), integer(u.Erased), u.AppService,
+		u.PasswordHash, integer(u.Guest), integer(u.Admin), integer(u.Deactivated), integer(u.Locked), integer(u.Suspended), int64(u.Erased), u.AppService,
 		string(u.ID))
 }

@@ -5,6 +5,10 @@ import (
 	"github.com/ca4c8834/homeserver/store"
 )
 
+func (v faultView) ErasedUsers() (map[events.UserID]store.Pos, error) {
+	return get(v.c, v.View.ErasedUsers)
+}
+
 func (v faultView) ThreePID(medium, address string) (store.ThreePID, error) {
 	return get(v.c, func() (store.ThreePID, error) { return v.View.ThreePID(medium, address) })
 }

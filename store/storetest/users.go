@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -11,7 +12,7 @@ import (
 func users() []rule {
 	full := store.User{
 		ID: alice, PasswordHash: "$argon2id$…", CreatedTS: 1700000000000,
-		Guest: true, Admin: true, Deactivated: true, Locked: true, Suspended: true, Erased: true, AppService: "bridge",
+		Guest: true, Admin: true, Deactivated: true, Locked: true, Suspended: true, Erased: 7, AppService: "bridge",
 	}
 	return []rule{
 		{"User: ErrNotFound", func(f *fixture) {
@@ -25,7 +26,7 @@ func users() []rule {
 				func(u *store.User) { u.Deactivated = true },
 				func(u *store.User) { u.Locked = true },
 				func(u *store.User) { u.Suspended = true },
-				func(u *store.User) { u.Erased = true },
+				func(u *store.User) { u.Erased = 7 },
 				func(u *store.User) { u.PasswordHash = "hash" },
 				func(u *store.User) { u.AppService = "bridge" },
 			}
@@ -39,6 +40,22 @@ func users() []rule {
 					return err
 				})
 			}
+		}},
+		{"ErasedUsers returns the accounts that were erased, by ID with the position", func(f *fixture) {
+			erased := func(want map[events.UserID]store.Pos) {
+				f.view(func(v store.View) error {
+					got, err := v.ErasedUsers()
+					equal(f, got, want)
+					return err
+				})
+			}
+			erased(map[events.UserID]store.Pos{})
+			f.update(func(tx store.Tx) error {
+				return errors.Join(tx.CreateUser(store.User{ID: alice}), tx.CreateUser(store.User{ID: bob, Erased: 5}))
+			})
+			erased(map[events.UserID]store.Pos{bob: 5})
+			f.update(func(tx store.Tx) error { return tx.UpdateUser(store.User{ID: alice, Erased: 9}) })
+			erased(map[events.UserID]store.Pos{alice: 9, bob: 5})
 		}},
 		{"CreateUser: ErrExists if the ID is taken, also by a deactivated account", func(f *fixture) {
 			f.update(func(tx store.Tx) error { return tx.CreateUser(full) })
