@@ -15,6 +15,11 @@ type DeviceLists interface {
 	// shares a room, whether the reader does or not, and those for the reader
 	// alone. In no particular order; a user may be in it twice.
 	DeviceListChanges(reader events.UserID, since Pos) ([]DeviceListChange, error)
+
+	// DeviceListPositions returns the position of the latest change of each of
+	// the given users for whoever shares a room; users without one are left
+	// out.
+	DeviceListPositions(users []events.UserID) (map[events.UserID]Pos, error)
 }
 
 // DeviceListWriter notes changes.

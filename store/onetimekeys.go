@@ -16,14 +16,14 @@ type KeyPool struct {
 	OneTime      int64      // keys that are not claimed
 	Fallback     OneTimeKey // without an ID: there is none
 	FallbackUsed bool       // since it was put
-	Claimed      Pos        // position of the latest claim; 0: none yet
 }
 
 // OneTimeKeys reads the pools of devices.
 type OneTimeKeys interface {
-	// KeyPools returns the pools of a device that ever held a key, ordered by
-	// algorithm.
-	KeyPools(user events.UserID, device string) ([]KeyPool, error)
+	// KeyPools returns the pools of a device that hold a key, ordered by
+	// algorithm, and the position of the latest claim from any of them, 0 if
+	// there was none.
+	KeyPools(user events.UserID, device string) (pools []KeyPool, claimed Pos, err error)
 
 	// OneTimeKey returns a key of a device by its name. One that was claimed
 	// is found as well, for as long as the store remembers it: at least while
@@ -46,7 +46,8 @@ type OneTimeKeyWriter interface {
 	// not used. The device has to exist.
 	PutFallbackKey(user events.UserID, device string, k OneTimeKey) error
 
-	// UseFallbackKey claims the fallback key of a pool, which stays there and
-	// is marked as used. ErrNotFound if there is none.
+	// UseFallbackKey claims the fallback key of a pool, at a position taken
+	// with Tx.Next: it stays there and is marked as used. ErrNotFound if there
+	// is none.
 	UseFallbackKey(user events.UserID, device, algorithm string, pos Pos) error
 }

@@ -168,7 +168,7 @@ func TestUploadRefused(t *testing.T) {
 		"fallback keys no object":          {`{"one_time_keys":{"x:1":"1"},"fallback_keys":"x"}`, mxerr.MBadJSON},
 		"too many algorithms of one-time":  {`{"one_time_keys":{` + many(51, `"a%d:1":"1"`) + `}}`, mxerr.MTooLarge},
 		"too many algorithms of fallback":  {`{"fallback_keys":{` + many(51, `"a%d:1":"1"`) + `}}`, mxerr.MTooLarge},
-		"more one-time keys than are kept": {`{"one_time_keys":{` + many(10_001, `"a:%d":"1"`) + `}}`, mxerr.MTooLarge},
+		"more one-time keys than are kept": {`{"one_time_keys":{` + many(1001, `"a:%d":"1"`) + `}}`, mxerr.MTooLarge},
 	} {
 		w := do(s, "POST", uploadPath, token, test.body)
 		if status := map[bool]int{true: 413, false: 400}[test.code == mxerr.MTooLarge]; w.Code != status || field(w, "errcode") != string(test.code) {
@@ -334,7 +334,7 @@ func TestClaim(t *testing.T) {
 	if got := s.claim(t, token, "PHONE", "org.example.new"); got != `{"org.example.new:A":{"key":{"n":1}}}` { // KEYS-55
 		t.Errorf("claimed %s", got)
 	}
-	if got := s.counts(t, token); got != `{"org.example.new":0,"signed_curve25519":0}` {
+	if got := s.counts(t, token); got != `{"signed_curve25519":0}` {
 		t.Errorf("counts %s", got)
 	}
 }
@@ -488,7 +488,7 @@ func TestClaimAtOnce(t *testing.T) {
 			t.Errorf("KEYS-51: %s was claimed %d times", name, times)
 		}
 	}
-	if got := s.counts(t, token); got != `{"signed_curve25519":0,"x":0}` {
+	if got := s.counts(t, token); got != `{"signed_curve25519":0}` {
 		t.Errorf("counts %s", got)
 	}
 }

@@ -79,7 +79,7 @@ func claim(tx store.Tx, user events.UserID, wanted map[string]string, pos store.
 // fallback returns the fallback key of a pool and marks it as used (KEYS-53).
 // ErrNotFound.
 func fallback(tx store.Tx, user events.UserID, device, algorithm string, pos store.Pos) (store.OneTimeKey, error) {
-	pools, err := tx.KeyPools(user, device)
+	pools, _, err := tx.KeyPools(user, device)
 	if err != nil {
 		return store.OneTimeKey{}, err
 	}

@@ -51,7 +51,7 @@ const (
 	maxQueried    = 10_000 // users
 	maxClaimed    = 5_000  // keys
 	maxSigned     = 1_000  // keys
-	maxPool       = 10_000 // one-time keys of a device
+	maxPool       = 1_000  // one-time keys of a device
 	maxAlgorithms = 50     // of a device's one-time and fallback keys
 )
 

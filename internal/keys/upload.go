@@ -125,7 +125,7 @@ func newOneTimeKey(part, name string, raw json.RawMessage) (store.OneTimeKey, er
 
 // store adds what is new. All refusals come before the first write.
 func (s *Service) store(tx store.Tx, u *upload) error {
-	pools, err := tx.KeyPools(u.user, u.device)
+	pools, _, err := tx.KeyPools(u.user, u.device)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,16 @@ func (v *view) DeviceListChanges(reader events.UserID, since store.Pos) ([]store
 	}, `SELECT audience, user_id, pos FROM hs_device_lists WHERE audience IN ('', ?) AND pos > ?`, string(reader), int64(since))
 }
 
+// DeviceListPositions implements store.DeviceLists.
+func (v *view) DeviceListPositions(users []events.UserID) (map[events.UserID]store.Pos, error) {
+	positions := make(map[events.UserID]store.Pos, len(users))
+	_, err := eachUser(v, users, func(r row) struct{} {
+		positions[events.UserID(r.text(0))] = store.Pos(r.int(1))
+		return struct{}{}
+	}, `SELECT user_id, pos FROM hs_device_lists WHERE audience = '' AND user_id IN `+inChunk)
+	return positions, err
+}
+
 // PutDeviceListChange implements store.DeviceListWriter.
 func (t *tx) PutDeviceListChange(c store.DeviceListChange) error {
 	_, err := t.exec(`INSERT INTO hs_device_lists (audience, user_id, pos) VALUES (?, ?, ?)

@@ -1,6 +1,9 @@
 package sqlstore
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/store"
 )
@@ -9,20 +12,29 @@ import (
 const claimedKept = 200
 
 // KeyPools implements store.OneTimeKeys.
-func (v *view) KeyPools(user events.UserID, device string) ([]store.KeyPool, error) {
-	return all(v, func(r row) store.KeyPool {
-		p := store.KeyPool{
-			Algorithm:    r.text(0),
-			OneTime:      r.int(1),
-			FallbackUsed: r.bool(4),
-			Claimed:      store.Pos(r.int(5)),
+func (v *view) KeyPools(user events.UserID, device string) (pools []store.KeyPool, claimed store.Pos, err error) {
+	err = v.query(`SELECT algorithm, count(*) FROM hs_one_time_keys
+		WHERE user_id = ? AND device_id = ? AND claimed = 0 GROUP BY algorithm ORDER BY algorithm`,
+		func(r row) { pools = append(pools, store.KeyPool{Algorithm: r.text(0), OneTime: r.int(1)}) }, string(user), device)
+	if err != nil {
+		return nil, 0, err
+	}
+	err = v.query(`SELECT algorithm, id, json, claimed FROM hs_fallback_keys WHERE user_id = ? AND device_id = ?`, func(r row) {
+		algorithm, pos := r.text(0), store.Pos(r.int(3))
+		i, found := slices.BinarySearchFunc(pools, algorithm, func(p store.KeyPool, a string) int { return cmp.Compare(p.Algorithm, a) })
+		if !found {
+			pools = slices.Insert(pools, i, store.KeyPool{Algorithm: algorithm})
 		}
-		if id := r.text(2); id != "" {
-			p.Fallback = store.OneTimeKey{Algorithm: p.Algorithm, ID: id, JSON: r.blob(3)}
-		}
-		return p
-	}, `SELECT algorithm, one_time, fallback_id, fallback, fallback_used, claimed FROM hs_key_pools
-		WHERE user_id = ? AND device_id = ? ORDER BY algorithm`, string(user), device)
+		pools[i].Fallback = store.OneTimeKey{Algorithm: algorithm, ID: r.text(1), JSON: r.blob(2)}
+		pools[i].FallbackUsed = pos > 0
+		claimed = max(claimed, pos)
+	}, string(user), device)
+	if err != nil {
+		return nil, 0, err
+	}
+	err = v.query(`SELECT max(claimed) FROM hs_one_time_keys WHERE user_id = ? AND device_id = ? AND claimed > 0`,
+		func(r row) { claimed = max(claimed, store.Pos(r.int(0))) }, string(user), device)
+	return pools, claimed, err
 }
 
 // OneTimeKey implements store.OneTimeKeys.
@@ -37,7 +49,6 @@ func (v *view) OneTimeKey(user events.UserID, device, algorithm, id string) (key
 
 // AddOneTimeKeys implements store.OneTimeKeyWriter.
 func (t *tx) AddOneTimeKeys(user events.UserID, device string, keys []store.OneTimeKey) error {
-	added := make(map[string]int64)
 	for _, k := range keys {
 		_, err := t.exec(`DELETE FROM hs_one_time_keys WHERE user_id = ? AND device_id = ? AND algorithm = ? AND id = ? AND claimed > 0`,
 			string(user), device, k.Algorithm, k.ID)
@@ -47,16 +58,6 @@ func (t *tx) AddOneTimeKeys(user events.UserID, device string, keys []store.OneT
 		err = t.mustAdd(`INSERT INTO hs_one_time_keys (user_id, device_id, algorithm, id, claimed, json)
 			VALUES (?, ?, ?, ?, 0, ?) ON CONFLICT (user_id, device_id, algorithm, id) DO NOTHING`,
 			string(user), device, k.Algorithm, k.ID, bytes(k.JSON))
-		if err != nil {
-			return err
-		}
-		added[k.Algorithm]++
-	}
-	for algorithm, n := range added {
-		_, err := t.exec(`INSERT INTO hs_key_pools (user_id, device_id, algorithm, one_time, fallback_id, fallback, fallback_used, claimed)
-			VALUES (?, ?, ?, ?, '', x'', 0, 0) ON CONFLICT (user_id, device_id, algorithm) DO UPDATE SET
-			one_time = one_time + excluded.one_time`,
-			string(user), device, algorithm, n)
 		if err != nil {
 			return err
 		}
@@ -74,27 +75,22 @@ func (t *tx) ClaimOneTimeKey(user events.UserID, device, algorithm string, pos s
 	}, `UPDATE hs_one_time_keys SET claimed = ? WHERE seq = (SELECT min(seq) FROM hs_one_time_keys
 			WHERE user_id = ? AND device_id = ? AND algorithm = ? AND claimed = 0) RETURNING id, json`,
 		int64(pos), string(user), device, algorithm)
-	if err != nil {
-		return key, err
+	if err == nil {
+		t.c.wrote = true
 	}
-	t.c.wrote = true
-	_, err = t.exec(`UPDATE hs_key_pools SET one_time = one_time - 1, claimed = ? WHERE user_id = ? AND device_id = ? AND algorithm = ?`,
-		int64(pos), string(user), device, algorithm)
 	return key, err
 }
 
 // PutFallbackKey implements store.OneTimeKeyWriter.
 func (t *tx) PutFallbackKey(user events.UserID, device string, k store.OneTimeKey) error {
-	_, err := t.exec(`INSERT INTO hs_key_pools (user_id, device_id, algorithm, one_time, fallback_id, fallback, fallback_used, claimed)
-		VALUES (?, ?, ?, 0, ?, ?, 0, 0) ON CONFLICT (user_id, device_id, algorithm) DO UPDATE SET
-		fallback_id = excluded.fallback_id, fallback = excluded.fallback, fallback_used = 0`,
+	_, err := t.exec(`INSERT INTO hs_fallback_keys (user_id, device_id, algorithm, id, json, claimed) VALUES (?, ?, ?, ?, ?, 0)
+		ON CONFLICT (user_id, device_id, algorithm) DO UPDATE SET id = excluded.id, json = excluded.json, claimed = 0`,
 		string(user), device, k.Algorithm, k.ID, bytes(k.JSON))
 	return err
 }
 
 // UseFallbackKey implements store.OneTimeKeyWriter.
 func (t *tx) UseFallbackKey(user events.UserID, device, algorithm string, pos store.Pos) error {
-	return t.mustChange(`UPDATE hs_key_pools SET fallback_used = 1, claimed = ?
-		WHERE user_id = ? AND device_id = ? AND algorithm = ? AND fallback_id <> ''`,
+	return t.mustChange(`UPDATE hs_fallback_keys SET claimed = ? WHERE user_id = ? AND device_id = ? AND algorithm = ?`,
 		int64(pos), string(user), device, algorithm)
 }

@@ -41,5 +41,22 @@ func deviceLists() []rule {
 			equal(f, since(f, alice, 0), []store.DeviceListChange{own, again})
 			equal(f, since(f, alice, first.Pos), []store.DeviceListChange{own, again})
 		}},
+		{"DeviceListPositions returns the position of the latest change of each of the given users for whoever shares a room", func(f *fixture) {
+			change(f, alice, "")
+			one := change(f, alice, "")
+			change(f, alice, bob)
+			change(f, carl, alice)
+			two := change(f, bob, "")
+			f.view(func(v store.View) error {
+				got, err := v.DeviceListPositions([]events.UserID{carl, alice, bob})
+				equal(f, got, map[events.UserID]store.Pos{alice: one.Pos, bob: two.Pos})
+				if err != nil {
+					return err
+				}
+				got, err = v.DeviceListPositions([]events.UserID{carl})
+				equal(f, len(got), 0)
+				return err
+			})
+		}},
 	}
 }

@@ -15,8 +15,12 @@ func (v faultView) DeviceKeys(users []events.UserID) ([]store.DeviceKey, error) 
 	return get(v.c, func() ([]store.DeviceKey, error) { return v.View.DeviceKeys(users) })
 }
 
-func (v faultView) KeyPools(user events.UserID, device string) ([]store.KeyPool, error) {
-	return get(v.c, func() ([]store.KeyPool, error) { return v.View.KeyPools(user, device) })
+func (v faultView) KeyPools(user events.UserID, device string) (pools []store.KeyPool, claimed store.Pos, err error) {
+	err = v.c.do(func() error {
+		pools, claimed, err = v.View.KeyPools(user, device)
+		return err
+	})
+	return pools, claimed, err
 }
 
 func (v faultView) OneTimeKey(user events.UserID, device, algorithm, id string) (key store.OneTimeKey, claimed bool, err error) {
@@ -37,6 +41,10 @@ func (v faultView) UserSignatures(signer events.UserID, users []events.UserID) (
 
 func (v faultView) DeviceListChanges(reader events.UserID, since store.Pos) ([]store.DeviceListChange, error) {
 	return get(v.c, func() ([]store.DeviceListChange, error) { return v.View.DeviceListChanges(reader, since) })
+}
+
+func (v faultView) DeviceListPositions(users []events.UserID) (map[events.UserID]store.Pos, error) {
+	return get(v.c, func() (map[events.UserID]store.Pos, error) { return v.View.DeviceListPositions(users) })
 }
 
 func (v faultView) Backup(user events.UserID, version int64) (store.Backup, error) {

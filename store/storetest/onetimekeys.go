@@ -27,23 +27,36 @@ func oneTimeKeys() []rule {
 	}
 	pools := func(f *fixture) (got []store.KeyPool) {
 		f.Helper()
-		f.view(func(v store.View) (err error) { got, err = v.KeyPools(alice, "A"); return err })
+		f.view(func(v store.View) (err error) { got, _, err = v.KeyPools(alice, "A"); return err })
 		return got
+	}
+	claimed := func(f *fixture, want store.Pos) {
+		f.Helper()
+		f.view(func(v store.View) error {
+			_, got, err := v.KeyPools(alice, "A")
+			equal(f, got, want)
+			return err
+		})
 	}
 	phone := store.Device{User: alice, ID: "A"}
 	return []rule{
-		{"KeyPools returns the pools of a device that ever held a key, ordered by algorithm", func(f *fixture) {
+		{"KeyPools returns the pools of a device that hold a key, ordered by algorithm, and the position of the latest claim", func(f *fixture) {
 			f.addDevices(phone, store.Device{User: alice, ID: "B"})
 			equal(f, len(pools(f)), 0)
 			upload(f, key("y", "1"), key("y", "2"), key("x", "1"))
 			upload(f, key("y", "3"))
 			equal(f, pools(f), []store.KeyPool{{Algorithm: "x", OneTime: 1}, {Algorithm: "y", OneTime: 3}})
+			claimed(f, 0)
 			_, pos := claim(f, "x")
 			upload(f, key("y", "4"))
-			equal(f, pools(f), []store.KeyPool{{Algorithm: "x", Claimed: pos}, {Algorithm: "y", OneTime: 4}})
+			equal(f, pools(f), []store.KeyPool{{Algorithm: "y", OneTime: 4}})
+			claimed(f, pos)
+			_, pos = claim(f, "y")
+			claimed(f, pos)
 			f.view(func(v store.View) error {
-				other, err := v.KeyPools(alice, "B")
+				other, pos, err := v.KeyPools(alice, "B")
 				equal(f, len(other), 0)
+				equal(f, pos, 0)
 				return err
 			})
 		}},
@@ -95,7 +108,7 @@ func oneTimeKeys() []rule {
 			find(again, false)
 			got, _ := claim(f, "x")
 			equal(f, got, again)
-			equal(f, pools(f)[0].OneTime, 0)
+			equal(f, pools(f), []store.KeyPool{{Algorithm: "y", OneTime: 1}})
 			f.missing(func(v store.View) error { _, _, err := v.OneTimeKey(alice, "B", "x", "1"); return err })
 		}},
 		{"OneTimeKey finds a claimed key at least while fewer than 200 were claimed after it, and not for ever", func(f *fixture) {
@@ -143,7 +156,8 @@ func oneTimeKeys() []rule {
 			})
 			equal(f, pools(f)[0], store.KeyPool{Algorithm: "x", Fallback: key("x", "new")})
 			f.update(func(tx store.Tx) error { used = tx.Next(); return tx.UseFallbackKey(alice, "A", "x", used) })
-			equal(f, pools(f)[0], store.KeyPool{Algorithm: "x", Fallback: key("x", "new"), FallbackUsed: true, Claimed: used})
+			equal(f, pools(f)[0], store.KeyPool{Algorithm: "x", Fallback: key("x", "new"), FallbackUsed: true})
+			claimed(f, used)
 			f.refused(store.ErrNotFound, func(tx store.Tx) error { return tx.UseFallbackKey(alice, "A", "y", tx.Next()) })
 			f.refused(store.ErrNotFound, func(tx store.Tx) error { return tx.UseFallbackKey(alice, "A", "z", tx.Next()) })
 
@@ -154,6 +168,8 @@ func oneTimeKeys() []rule {
 			equal(f, pools(f)[0].FallbackUsed, false)
 			equal(f, pools(f)[0].Fallback, key("x", "newer"))
 			equal(f, pools(f)[0].OneTime, 1)
+			claim(f, "x")
+			equal(f, pools(f)[0], store.KeyPool{Algorithm: "x", Fallback: key("x", "newer")})
 		}},
 		{"DeleteDevice removes the pools of a device, and of no other", func(f *fixture) {
 			f.addDevices(phone, store.Device{User: alice, ID: "B"})
@@ -176,7 +192,7 @@ func oneTimeKeys() []rule {
 				f.missing(func(v store.View) error { _, _, err := v.OneTimeKey(alice, "A", "x", id); return err })
 			}
 			f.view(func(v store.View) error {
-				other, err := v.KeyPools(alice, "B")
+				other, _, err := v.KeyPools(alice, "B")
 				equal(f, len(other), 1)
 				return err
 			})
@@ -235,8 +251,8 @@ func claimAtOnce(f *fixture) {
 		f.Errorf("%d of %d keys were handed out, %d claims found none", len(taken), n, none)
 	}
 	f.view(func(v store.View) error {
-		pools, err := v.KeyPools(alice, "A")
-		equal(f, pools[0].OneTime, 0)
+		pools, _, err := v.KeyPools(alice, "A")
+		equal(f, len(pools), 0)
 		return err
 	})
 }

@@ -22,15 +22,13 @@ CREATE UNIQUE INDEX hs_one_time_keys_name ON hs_one_time_keys (user_id, device_i
 CREATE INDEX hs_one_time_keys_next ON hs_one_time_keys (user_id, device_id, algorithm) WHERE claimed = 0; -- and seq
 CREATE INDEX hs_one_time_keys_claimed ON hs_one_time_keys (user_id, device_id, claimed) WHERE claimed > 0;
 
-CREATE TABLE hs_key_pools (
-    user_id       TEXT NOT NULL,
-    device_id     TEXT NOT NULL,
-    algorithm     TEXT NOT NULL,
-    one_time      INTEGER NOT NULL, -- rows of hs_one_time_keys that are not claimed
-    fallback_id   TEXT NOT NULL,    -- empty: there is no fallback key
-    fallback      BLOB NOT NULL,
-    fallback_used INTEGER NOT NULL,
-    claimed       INTEGER NOT NULL, -- position of the latest claim; 0: none yet
+CREATE TABLE hs_fallback_keys (
+    user_id   TEXT NOT NULL,
+    device_id TEXT NOT NULL,
+    algorithm TEXT NOT NULL,
+    id        TEXT NOT NULL,
+    json      BLOB NOT NULL,
+    claimed   INTEGER NOT NULL, -- position of the latest claim; 0: not used
     PRIMARY KEY (user_id, device_id, algorithm)
 ) STRICT, WITHOUT ROWID;
 
