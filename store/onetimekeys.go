@@ -27,7 +27,7 @@ type OneTimeKeys interface {
 
 	// OneTimeKey returns a key of a device by its name. One that was claimed
 	// is found as well, for as long as the store remembers it: at least while
-	// fewer than 200 of the device's keys were claimed after it. ErrNotFound.
+	// fewer than 200 keys of the pool were claimed after it. ErrNotFound.
 	OneTimeKey(user events.UserID, device, algorithm, id string) (key OneTimeKey, claimed bool, err error)
 }
 

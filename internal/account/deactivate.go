@@ -71,7 +71,7 @@ func (s *Service) DeactivateUser(ctx context.Context, user events.UserID, erase 
 		err = errors.Join(
 			s.removeDevices(tx, user, ""), tx.DeleteTickets(user), tx.DeleteIdentities(user), removeAddresses(tx, user),
 			removeProfile(tx, user), tx.PutUserWords(user, nil),
-			tx.DeleteCrossSigning(user), tx.DeleteBackups(user), // DEV-23, and the next
+			tx.DeleteCrossSigning(user), tx.DeleteBackups(user), s.devicesChanged(tx, user), // DEV-23
 		)
 		if erase {
 			err = errors.Join(err, tx.DeleteAccountData(user))

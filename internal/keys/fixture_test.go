@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -122,85 +121,4 @@ func oneTime(tb testing.TB, user events.UserID, device string, from, n int) map[
 			sign(tb, fmt.Sprintf(`{"key":%q}`, public), user, "ed25519:"+device, private))
 	}
 	return all
-}
-
-// populate makes users with three devices each, all with keys that are
-// cross-signed.
-func populate(b *testing.B, st store.Store, s *keys.Service, users int) map[string][]string {
-	b.Helper()
-	wanted := make(map[string][]string, users)
-	for i := range users {
-		user := events.UserID(fmt.Sprintf("@user%d:example.org", i))
-		wanted[string(user)] = []string{}
-		self, public := key(string(user) + "self_signing")
-		if err := s.UploadCrossSigning(b.Context(), user, crossSigning(b, user), true); err != nil {
-			b.Fatal(err)
-		}
-		for d := range 3 {
-			device := fmt.Sprintf("DEVICE%04d", d)
-			addDevice(b, st, user, device)
-			signed := sign(b, string(identity(b, user, device)), user, "ed25519:"+public, self)
-			if _, err := s.Upload(b.Context(), user, device, keys.Upload{DeviceKeys: json.RawMessage(signed)}); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-	return wanted
-}
-
-func BenchmarkQuery(b *testing.B) {
-	st := onDisk(b, filepath.Join(b.TempDir(), "chat.db"))
-	s := newService(st)
-	wanted := populate(b, st, s, 250)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := s.Query(b.Context(), alice, wanted); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// BenchmarkClaim is a claim of a hundred keys, of devices of fifty users.
-func BenchmarkClaim(b *testing.B) {
-	st := onDisk(b, filepath.Join(b.TempDir(), "chat.db"))
-	s := newService(st)
-	wanted := make(map[string]map[string]string)
-	const users, devices, stock = 50, 2, 100
-	for u := range users {
-		user := events.UserID(fmt.Sprintf("@user%d:example.org", u))
-		wanted[string(user)] = make(map[string]string)
-		for d := range devices {
-			device := fmt.Sprintf("DEVICE%04d", d)
-			addDevice(b, st, user, device)
-			wanted[string(user)][device] = "signed_curve25519"
-			if _, err := s.Upload(b.Context(), user, device, keys.Upload{OneTime: oneTime(b, user, device, 0, stock)}); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := s.Claim(b.Context(), wanted); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// BenchmarkUpload is an upload of fifty one-time keys to a pool of as many.
-func BenchmarkUpload(b *testing.B) {
-	st := onDisk(b, filepath.Join(b.TempDir(), "chat.db"))
-	s := newService(st)
-	addDevice(b, st, alice, "PHONE")
-	in := keys.Upload{DeviceKeys: identity(b, alice, "PHONE")}
-	n := 0
-	b.ReportAllocs()
-	for b.Loop() {
-		b.StopTimer()
-		in.OneTime = oneTime(b, alice, "PHONE", n, 50)
-		n += 50
-		b.StartTimer()
-		if _, err := s.Upload(b.Context(), alice, "PHONE", in); err != nil {
-			b.Fatal(err)
-		}
-	}
 }

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"container/list"
 	"context"
 	"time"
 
@@ -40,10 +41,15 @@ type Config struct {
 // Service is the service for keys. Its methods may be called at once and from
 // any goroutine. They return *mxerr.Error for what is refused and *uia.Required
 // where a client has to prove more; any other error is a fault.
-type Service struct{ Config }
+type Service struct {
+	Config
+	memory memory
+}
 
 // New makes the service. It starts nothing that would have to be stopped.
-func New(cfg Config) *Service { return &Service{cfg} }
+func New(cfg Config) *Service {
+	return &Service{Config: cfg, memory: memory{limit: memoryLimit, byUser: map[events.UserID]*list.Element{}}}
+}
 
 // Limits of one request, far above what clients do (CLIENTC-10), and of what a
 // device may store.

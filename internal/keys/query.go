@@ -23,7 +23,7 @@ func (s *Service) Query(ctx context.Context, caller events.UserID, wanted map[st
 	}
 	users, failures := s.local(maps.Keys(wanted))
 	q := query{caller: caller, wanted: wanted}
-	err := s.Store.View(ctx, func(v store.View) error { return q.read(v, users) })
+	err := s.Store.View(ctx, func(v store.View) error { return q.read(v, users, &s.memory) })
 	if err != nil {
 		return nil, err
 	}
@@ -52,96 +52,94 @@ type query struct {
 	caller events.UserID
 	wanted map[string][]string
 
-	devices                           []byte
+	out                               []byte // the answer, so far with the devices
 	masters, selfSigning, userSigning []byte
 }
 
-func (q *query) read(v store.View, users []events.UserID) error {
-	known, err := v.ExistingUsers(users)
+func (q *query) read(v store.View, users []events.UserID, memory *memory) error {
+	all, err := memory.published(v, users)
 	if err != nil {
 		return err
 	}
-	slices.Sort(known)
-	rows, err := v.DeviceKeys(known)
+	signed, err := v.UserSignatures(q.caller, users)
 	if err != nil {
 		return err
 	}
-	q.devices = make([]byte, 0, len(rows)*1024+len(known)*64)
-	byUser := make(map[events.UserID][]store.DeviceKey, len(known))
-	for len(rows) > 0 {
-		n := slices.IndexFunc(rows, func(k store.DeviceKey) bool { return k.User != rows[0].User })
-		if n < 0 {
-			n = len(rows)
+	size := 4096 // for what is around the keys
+	for _, p := range all {
+		size += p.size
+	}
+	q.out = append(make([]byte, 0, size), `{"device_keys":{`...)
+	for _, user := range users {
+		p := all[user]
+		if p == nil {
+			continue
 		}
-		byUser[rows[0].User], rows = rows[:n], rows[n:]
+		q.addDevices(user, p)
+		if p.master != nil {
+			key, err := withOwnSignatures(p, user, signed)
+			if err != nil {
+				return err
+			}
+			q.masters = append(member(q.masters, string(user)), key...)
+		}
+		if p.selfSigning != nil {
+			q.selfSigning = append(member(q.selfSigning, string(user)), p.selfSigning...)
+		}
 	}
-	for _, user := range known { // KEYS-34: also those without keys
-		q.addDevices(user, byUser[user])
-	}
-	return q.readCrossSigning(v, known)
+	return q.addUserSigning(v, all[q.caller] != nil)
 }
 
-// addDevices adds a user with the devices that are wanted (KEYS-33, KEYS-35).
-func (q *query) addDevices(user events.UserID, keys []store.DeviceKey) {
+// addDevices adds a user with the devices that are wanted (KEYS-33, KEYS-34).
+func (q *query) addDevices(user events.UserID, p *published) {
 	wanted := q.wanted[string(user)]
-	q.devices = member(q.devices, string(user))
-	q.devices = append(q.devices, '{')
+	if q.out[len(q.out)-1] != '{' {
+		q.out = append(q.out, ',')
+	}
+	q.out = append(events.AppendString(q.out, string(user)), ":{"...)
 	first := true
-	for _, k := range keys {
-		if len(wanted) > 0 && !slices.Contains(wanted, k.Device) {
+	for _, d := range p.devices {
+		if len(wanted) > 0 && !slices.Contains(wanted, d.id) {
 			continue
 		}
 		if !first {
-			q.devices = append(q.devices, ',')
+			q.out = append(q.out, ',')
 		}
 		first = false
-		q.devices = append(events.AppendString(q.devices, k.Device), ':')
-		q.devices = append(q.devices, k.JSON[:len(k.JSON)-1]...) // an object that is not empty
-		q.devices = append(q.devices, `,"unsigned":{`...)
-		if k.Name != "" {
-			q.devices = append(q.devices, `"device_display_name":`...)
-			q.devices = events.AppendString(q.devices, k.Name)
-		}
-		q.devices = append(q.devices, "}}"...)
+		q.out = append(append(events.AppendString(q.out, d.id), ':'), d.json...)
 	}
-	q.devices = append(q.devices, '}')
+	q.out = append(q.out, '}')
 }
 
-// readCrossSigning adds the keys of users, those that sign other users only for
-// the caller's own (KEYS-37), and the caller's signatures on them (XS-22).
-func (q *query) readCrossSigning(v store.View, users []events.UserID) error {
-	keys, err := v.CrossSigningKeys(users)
-	if err != nil || len(keys) == 0 {
-		return err
-	}
-	own, err := v.UserSignatures(q.caller, users)
-	if err != nil {
-		return err
-	}
-	bySigned := make(map[events.UserID][]store.UserSignature, len(own))
-	for _, sig := range own {
-		bySigned[sig.User] = append(bySigned[sig.User], sig)
-	}
-	for _, k := range keys {
-		to := map[string]*[]byte{master: &q.masters, selfSigning: &q.selfSigning}[k.Usage]
-		if k.Usage == userSigning && k.User == q.caller {
-			to = &q.userSigning
-		}
-		if to == nil {
+// withOwnSignatures returns a user's master key with the caller's signatures on
+// it, which nobody else sees (XS-22, XS-23).
+func withOwnSignatures(p *published, user events.UserID, signed []store.UserSignature) (object, error) {
+	key := p.master
+	var err error
+	for _, sig := range signed {
+		if sig.User != user || sig.Key != p.masterKey { // that is about an earlier key
 			continue
 		}
-		key := object(k.JSON)
-		for _, sig := range bySigned[k.User] {
-			if k.Usage != master || sig.Key != k.Public {
-				continue // of an earlier key
-			}
-			if key, err = key.withSignatures(signedWith(sig.Signer, sig.SignerKey, sig.Signature)); err != nil {
-				return err
-			}
+		if key, err = key.withSignatures(signedWith(sig.Signer, sig.SignerKey, sig.Signature)); err != nil {
+			return nil, err
 		}
-		*to = append(member(*to, string(k.User)), key...)
 	}
-	return nil
+	return key, nil
+}
+
+// addUserSigning adds the key that signs other users, which only its owner sees
+// (KEYS-37).
+func (q *query) addUserSigning(v store.View, own bool) error {
+	if !own {
+		return nil
+	}
+	keys, err := v.CrossSigningKeys([]events.UserID{q.caller})
+	for _, k := range keys {
+		if k.Usage == userSigning {
+			q.userSigning = append(member(q.userSigning, string(k.User)), k.JSON...)
+		}
+	}
+	return err
 }
 
 // member appends the name of a further member of an object.
@@ -157,9 +155,7 @@ func (q *query) answer(failures map[string]*mxerr.Error) (json.RawMessage, error
 	if err != nil {
 		return nil, err
 	}
-	out := make([]byte, 0, len(q.devices)+len(q.masters)+len(q.selfSigning)+len(q.userSigning)+len(failed)+128)
-	out = append(append(append(out, `{"device_keys":{`...), q.devices...), `},"failures":`...)
-	out = append(out, failed...)
+	out := append(append(q.out, `},"failures":`...), failed...)
 	for _, section := range []struct {
 		name string
 		text []byte

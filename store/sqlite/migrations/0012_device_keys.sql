@@ -7,20 +7,30 @@ CREATE TABLE hs_device_keys (
     PRIMARY KEY (user_id, device_id)
 ) STRICT, WITHOUT ROWID;
 
--- Keys that were claimed stay for a while, so that a repeated upload does not
--- bring them back.
-CREATE TABLE hs_one_time_keys (
-    seq       INTEGER PRIMARY KEY, -- in the order of uploads
+-- The one-time keys of a device and algorithm are numbered in the order of their
+-- uploads, without gaps where they are not claimed. A claim writes nothing but
+-- the pool: the keys before `first` are claimed. They stay for a while, so that
+-- a repeated upload does not bring them back.
+CREATE TABLE hs_key_pools (
     user_id   TEXT NOT NULL,
     device_id TEXT NOT NULL,
     algorithm TEXT NOT NULL,
+    first     INTEGER NOT NULL, -- number of the key that is claimed next
+    next      INTEGER NOT NULL, -- number of the key that is added next
+    claimed   INTEGER NOT NULL, -- position of the latest claim; 0: none yet
+    PRIMARY KEY (user_id, device_id, algorithm)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE hs_one_time_keys (
+    user_id   TEXT NOT NULL,
+    device_id TEXT NOT NULL,
+    algorithm TEXT NOT NULL,
+    number    INTEGER NOT NULL,
     id        TEXT NOT NULL,
-    claimed   INTEGER NOT NULL, -- position of the claim; 0: not claimed
-    json      BLOB NOT NULL
-) STRICT;
-CREATE UNIQUE INDEX hs_one_time_keys_name ON hs_one_time_keys (user_id, device_id, algorithm, id);
-CREATE INDEX hs_one_time_keys_next ON hs_one_time_keys (user_id, device_id, algorithm) WHERE claimed = 0; -- and seq
-CREATE INDEX hs_one_time_keys_claimed ON hs_one_time_keys (user_id, device_id, claimed) WHERE claimed > 0;
+    json      BLOB NOT NULL,
+    PRIMARY KEY (user_id, device_id, algorithm, number)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX hs_one_time_keys_id ON hs_one_time_keys (user_id, device_id, algorithm, id);
 
 CREATE TABLE hs_fallback_keys (
     user_id   TEXT NOT NULL,
