@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"regexp"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/store/sqlite"
 	"github.com/ca4c8834/homeserver/uia"
+	"github.com/ca4c8834/homeserver/uia/uiatest"
 )
 
 const (
@@ -200,6 +202,39 @@ func BenchmarkDefaultCost(b *testing.B) {
 	h := newHasher(DefaultCost())
 	for b.Loop() {
 		if _, err := h.hash(b.Context(), "password"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// The default provider keeps the contract of all providers.
+func TestStoredPasswords(t *testing.T) {
+	t.Parallel()
+	uiatest.Run(t, func(t *testing.T) uiatest.Accounts {
+		s := newTestService(t, InsecureCost())
+		signedUp(t, s, "alice")
+		return uiatest.Accounts{Provider: s.Provider, User: alice, Password: "secret"}
+	})
+}
+
+// Login and registration cost little beside the hash of the password.
+func BenchmarkLogin(b *testing.B) {
+	s := newTestService(b, InsecureCost())
+	signedUp(b, s, "alice")
+	id := Identifier{Type: identifierUser, User: "alice"}
+	for b.Loop() {
+		if _, err := s.Login(b.Context(), id, "secret", Client{Device: "D", Refresh: true}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkRegister(b *testing.B) {
+	s := newTestService(b, InsecureCost())
+	s.Registration = RegistrationOpen
+	auth := json.RawMessage(`{"type":"m.login.dummy"}`)
+	for b.Loop() {
+		if _, err := s.Register(b.Context(), NewAccount{Password: "secret", Auth: auth}); err != nil {
 			b.Fatal(err)
 		}
 	}

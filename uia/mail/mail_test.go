@@ -41,7 +41,7 @@ func listen(t *testing.T, cert *tls.Config, offers ...string) (address string, i
 			if err != nil {
 				return
 			}
-			serve(conn, cert, offers, box)
+			go serve(conn, cert, offers, box)
 		}
 	}()
 	return l.Addr().String(), box
