@@ -122,6 +122,7 @@ func build(cfg *config) (*Server, error) {
 		Store: cfg.store, Server: cfg.name, Now: cfg.now, Lists: lists, Waker: memory, Accounts: s.accounts,
 	})
 	s.presence = presence.New(presence.Config{Memory: memory, Now: cfg.now, Logger: cfg.logger, Disabled: cfg.noPresence})
+	counts := unread.New(memory, read, rules)
 	messages := todevice.New(todevice.Config{Store: cfg.store, Now: cfg.now, Waker: memory})
 	s.api = api.New(api.Config{
 		Authenticator: api.Accounts{Service: s.accounts},
@@ -129,11 +130,12 @@ func build(cfg *config) (*Server, error) {
 		Rooms:         s.rooms,
 		Reader:        read,
 		Presence:      s.presence,
+		Unread:        counts,
 		Typing:        s.typing,
 		Receipts:      &receipts.Service{Memory: memory, Now: cfg.now},
 		Sync: sync.New(sync.Config{
 			Memory: memory, Reader: read, Stopping: s.life.stopping, Typing: s.typing, PushRules: rules,
-			Unread: unread.New(memory, read, rules), Keys: deviceKeys, ToDevice: messages, Presence: s.presence,
+			Unread: counts, Keys: deviceKeys, ToDevice: messages, Presence: s.presence,
 		}),
 		PushRules:     rules,
 		Keys:          deviceKeys,

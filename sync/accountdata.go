@@ -7,6 +7,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/reader"
 	"github.com/ca4c8834/homeserver/store"
 )
 
@@ -24,7 +25,6 @@ type settings struct {
 
 const (
 	typePushRules        = "m.push_rules"
-	typeIgnoredUsers     = "m.ignored_user_list"
 	typeInvitePermission = "m.invite_permission_config"
 )
 
@@ -93,19 +93,14 @@ func (a *answer) addAccountDatum(d store.AccountDatum) {
 // readSettings reads the account data that the server acts on. Content of another
 // shape counts as absent.
 func readSettings(v store.View, user events.UserID) (*settings, error) {
-	set := &settings{ignored: map[events.UserID]bool{}}
-	ignored, err := v.AccountDatum(user, "", typeIgnoredUsers)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	ignored, err := reader.Ignored(v, user)
+	if err != nil {
 		return nil, err
 	}
-	gjson.GetBytes(ignored.Content, "ignored_users").ForEach(func(id, _ gjson.Result) bool {
-		set.ignored[events.UserID(id.Str)] = id.Str != string(user)
-		return true
-	})
 	permission, err := v.AccountDatum(user, "", typeInvitePermission)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, err
 	}
-	set.blockInvites = gjson.GetBytes(permission.Content, "default_action").Str == "block"
-	return set, nil
+	block := gjson.GetBytes(permission.Content, "default_action").Str == "block"
+	return &settings{ignored: ignored, blockInvites: block}, nil
 }

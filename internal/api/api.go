@@ -20,6 +20,7 @@ import (
 	"github.com/ca4c8834/homeserver/internal/room"
 	"github.com/ca4c8834/homeserver/internal/todevice"
 	"github.com/ca4c8834/homeserver/internal/typing"
+	"github.com/ca4c8834/homeserver/internal/unread"
 	"github.com/ca4c8834/homeserver/sync"
 )
 
@@ -37,6 +38,8 @@ type Config struct {
 	// Typing and Receipts are the services for who types and who has read what.
 	Typing   *typing.Service
 	Receipts *receipts.Service
+	// Unread counts what users have not read.
+	Unread *unread.Service
 	// Sync is the service that tells what is new.
 	Sync *sync.Service
 	// PushRules is the service for push rules.
@@ -147,6 +150,7 @@ func (a *API) routes() []route {
 		a.typing(),
 		a.presence(),
 		a.receipts(),
+		a.notifications(),
 		a.sync(),
 		a.alias(),
 		a.directory(),

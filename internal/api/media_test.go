@@ -229,10 +229,10 @@ func TestMediaIDs(t *testing.T) {
 	}
 }
 
-// unread is a body that nobody may read.
-type unread struct{ t *testing.T }
+// unreadBody is a body that nobody may read.
+type unreadBody struct{ t *testing.T }
 
-func (u unread) Read([]byte) (int, error) {
+func (u unreadBody) Read([]byte) (int, error) {
 	u.t.Error("the body is read")
 	return 0, io.EOF
 }
@@ -244,7 +244,7 @@ func TestUploadTooLarge(t *testing.T) {
 	id := s.create()
 	for _, path := range []string{"POST /_matrix/media/v3/upload", "PUT /_matrix/media/v3/upload/example.org/" + id} {
 		method, target, _ := strings.Cut(path, " ")
-		r := httptest.NewRequest(method, target, unread{t})
+		r := httptest.NewRequest(method, target, unreadBody{t})
 		r.ContentLength = 1001
 		r.Header.Set("Authorization", "Bearer alice")
 		w := httptest.NewRecorder()
@@ -279,7 +279,7 @@ func TestQuota(t *testing.T) {
 	post := func(token, body string) *httptest.ResponseRecorder {
 		return s.send("POST", "/_matrix/media/v3/upload", token, "", strings.NewReader(body))
 	}
-	want(t, s.send("POST", "/_matrix/media/v3/upload", "alice", "application/x-msdownload", unread{t}), 403, mxerr.MForbidden)
+	want(t, s.send("POST", "/_matrix/media/v3/upload", "alice", "application/x-msdownload", unreadBody{t}), 403, mxerr.MForbidden)
 	want(t, post("alice", strings.Repeat("x", 101)), 403, mxerr.MForbidden)
 	s.wantNothing()
 	want(t, post("alice", strings.Repeat("x", 60)), 200, "")
@@ -359,7 +359,7 @@ func TestConcurrentUploads(t *testing.T) {
 	for range 16 {
 		<-begun
 	}
-	want(t, s.send("POST", "/_matrix/media/v3/upload", "alice", "", unread{t}), 429, mxerr.MLimitExceeded)
+	want(t, s.send("POST", "/_matrix/media/v3/upload", "alice", "", unreadBody{t}), 429, mxerr.MLimitExceeded)
 	want(t, s.send("POST", "/_matrix/media/v3/upload", "bob", "", strings.NewReader("x")), 200, "")
 	close(start)
 	wg.Wait()
@@ -432,7 +432,7 @@ func TestNoOverwriting(t *testing.T) {
 	}()
 	<-begun
 	for range 2 {
-		want(t, s.send("PUT", "/_matrix/media/v3/upload/example.org/"+id, "alice", "", unread{t}), 409, mxerr.MCannotOverwriteMedia)
+		want(t, s.send("PUT", "/_matrix/media/v3/upload/example.org/"+id, "alice", "", unreadBody{t}), 409, mxerr.MCannotOverwriteMedia)
 		select {
 		case <-done:
 		default:
@@ -441,7 +441,7 @@ func TestNoOverwriting(t *testing.T) {
 		}
 	}
 	s.wantContent(id, "first")
-	want(t, s.send("PUT", "/_matrix/media/v3/upload/example.org/"+s.upload("", "", "x"), "alice", "", unread{t}), 409, mxerr.MCannotOverwriteMedia)
+	want(t, s.send("PUT", "/_matrix/media/v3/upload/example.org/"+s.upload("", "", "x"), "alice", "", unreadBody{t}), 409, mxerr.MCannotOverwriteMedia)
 }
 
 // MEDIA-12: whose and which.
@@ -449,12 +449,12 @@ func TestFillRefusals(t *testing.T) {
 	t.Parallel()
 	s := newRepository(t, nil)
 	id := s.create()
-	want(t, s.send("PUT", "/_matrix/media/v3/upload/example.org/"+id, "bob", "", unread{t}), 403, mxerr.MForbidden)
+	want(t, s.send("PUT", "/_matrix/media/v3/upload/example.org/"+id, "bob", "", unreadBody{t}), 403, mxerr.MForbidden)
 	for _, path := range []string{"example.org/UNKNOWNUNKNOWNUNKNOWNUNKNOWN", "other.org/" + id, "example.org/" + strings.ToLower(id), "example.org/..", "example.org/%2e%2e%2f" + id} {
-		want(t, s.send("PUT", "/_matrix/media/v3/upload/"+path, "alice", "", unread{t}), 404, mxerr.MNotFound)
+		want(t, s.send("PUT", "/_matrix/media/v3/upload/"+path, "alice", "", unreadBody{t}), 404, mxerr.MNotFound)
 	}
 	s.now = s.now.Add(24 * time.Hour)
-	want(t, s.send("PUT", "/_matrix/media/v3/upload/example.org/"+id, "alice", "", unread{t}), 404, mxerr.MNotFound)
+	want(t, s.send("PUT", "/_matrix/media/v3/upload/example.org/"+id, "alice", "", unreadBody{t}), 404, mxerr.MNotFound)
 	want(t, do(s, "GET", downloads+id, "alice", ""), 404, mxerr.MNotFound)
 	s.wantNothing()
 }

@@ -1,0 +1,167 @@
+package unread
+
+import (
+	"cmp"
+	"container/heap"
+	"context"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/live"
+	"github.com/ca4c8834/homeserver/internal/mxerr"
+	"github.com/ca4c8834/homeserver/internal/reader"
+	"github.com/ca4c8834/homeserver/push"
+	"github.com/ca4c8834/homeserver/store"
+)
+
+// Limits of pages of notifications (NOTIF-5).
+const (
+	defaultNotifications = 50
+	maxNotifications     = 500
+)
+
+// Notification is an event that somebody was, or would have been, notified of.
+type Notification struct {
+	Scope   *reader.Scope
+	Event   *live.Event
+	Actions []byte // of the push rule, a JSON array
+	Read    bool
+}
+
+// NotificationsRequest asks for a page of notifications.
+type NotificationsRequest struct {
+	From       string // next_token of the page before, "" for the newest
+	Limit      int    // 0: the default
+	Highlights bool   // only those
+}
+
+// Notifications returns what a user's push rules say they are to be notified of in the
+// rooms they are in, the newest first, and the token of the next page, "" at the end.
+// M_INVALID_PARAM (NOTIF-1 to NOTIF-5).
+func (s *Service) Notifications(ctx context.Context, user events.UserID, r NotificationsRequest) ([]Notification, string, error) {
+	until := s.memory.Position()
+	if r.From != "" {
+		var err error
+		if until, err = reader.Position("from", r.From, until); err != nil {
+			return nil, "", err
+		}
+	}
+	if r.Limit < 0 {
+		return nil, "", mxerr.InvalidParam("limit", "must not be negative")
+	}
+	limit := min(cmp.Or(r.Limit, defaultNotifications), maxNotifications)
+	rules, err := s.rules.Rules(ctx, user)
+	if err != nil {
+		return nil, "", err
+	}
+	m := merge{service: s, rules: rules, highlights: r.Highlights}
+	var rooms []store.Member
+	err = s.memory.View(ctx, func(v store.View) (err error) {
+		if rooms, err = v.RoomsOf(user); err == nil {
+			m.ignored, err = reader.Ignored(v, user)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	for _, member := range rooms {
+		if member.Membership != events.MembershipJoin { // UNRD-17
+			continue
+		}
+		room, err := s.memory.Room(ctx, member.RoomID)
+		if err != nil {
+			return nil, "", err
+		}
+		m.heap = append(m.heap, item{pos: min(until, room.Newest()), room: &notifying{scope: reader.NewScope(room, user)}})
+	}
+	heap.Init(&m)
+	var out []Notification
+	for len(m.heap) > 0 && m.scanned < maxScan {
+		next := heap.Pop(&m).(item)
+		if next.found == nil {
+			if err := m.scan(ctx, next); err != nil {
+				return nil, "", err
+			}
+			continue
+		}
+		if len(out) == limit {
+			return out, reader.Token(next.pos), nil
+		}
+		out = append(out, *next.found)
+	}
+	return out, "", nil
+}
+
+// merge takes the notifications of several rooms in the order of their positions.
+type merge struct {
+	service    *Service
+	rules      *push.Ruleset
+	ignored    map[events.UserID]bool
+	highlights bool
+	heap       []item // the latest position on top
+	scanned    int
+}
+
+// item is a notification, or a room of which nothing after a position is to come.
+type item struct {
+	pos   store.Pos
+	room  *notifying
+	found *Notification
+}
+
+// notifying is a room with what is needed to evaluate its events.
+type notifying struct {
+	scope *reader.Scope
+	count *count // nil: not read yet
+	room  push.Room
+}
+
+// scan looks for notifications in the next events of a room.
+func (m *merge) scan(ctx context.Context, from item) error {
+	n := from.room
+	scope := n.scope
+	if n.count == nil {
+		n.count = &count{service: m.service, scope: scope}
+		if err := n.count.readReceipts(ctx); err != nil {
+			return err
+		}
+		n.room = push.Room{Joined: scope.Room.Count(events.MembershipJoin), Power: scope.Room.Version.PowerLevels(scope.Room)}
+	}
+	page, err := m.service.reader.Back(ctx, scope, from.pos, scope.JoinedAt(), pageSize, nil)
+	if err != nil {
+		return err
+	}
+	m.scanned += pageSize
+	for _, e := range page.Events {
+		if e.RedactedBy != 0 || m.ignored[e.Sender] {
+			continue
+		}
+		out := m.rules.Evaluate(push.NewEvent(e.Event, n.room), scope.Member().Event)
+		if !out.Notify || m.highlights && !out.Highlight {
+			continue
+		}
+		thread, err := n.count.thread(ctx, e)
+		if err != nil {
+			return err
+		}
+		heap.Push(m, item{pos: e.Pos, room: n, found: &Notification{
+			Scope: scope, Event: e, Actions: out.Actions, Read: n.count.read.Covers(e.Pos, thread),
+		}})
+	}
+	if page.More {
+		heap.Push(m, item{pos: page.Next, room: n})
+	}
+	return nil
+}
+
+// Len, Less, Swap, Push and Pop implement heap.Interface. A notification comes before
+// a room that has been looked at up to the same position.
+func (m *merge) Len() int           { return len(m.heap) }
+func (m *merge) Less(i, j int) bool { return m.heap[i].pos > m.heap[j].pos }
+func (m *merge) Swap(i, j int)      { m.heap[i], m.heap[j] = m.heap[j], m.heap[i] }
+func (m *merge) Push(x any)         { m.heap = append(m.heap, x.(item)) }
+func (m *merge) Pop() any {
+	last := m.heap[len(m.heap)-1]
+	m.heap = m.heap[:len(m.heap)-1]
+	return last
+}

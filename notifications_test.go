@@ -1,0 +1,62 @@
+package homeserver_test
+
+import (
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/ca4c8834/homeserver/homeservertest"
+)
+
+func TestNotifications(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob, carol := hs.User(t, "alice"), hs.User(t, "bob"), hs.User(t, "carol")
+	tea, cake := alice.CreateRoom(t, `{"preset":"public_chat"}`), alice.CreateRoom(t, `{"preset":"public_chat"}`)
+	for _, c := range []*homeservertest.Client{bob, carol} {
+		c.Join(t, tea)
+		c.Join(t, cake)
+	}
+	alice.Say(t, tea, "one")
+	alice.Say(t, cake, "bob: two")
+	three := alice.Say(t, tea, "three")
+	alice.Say(t, cake, "four")
+	texts := func(page gjson.Result) (out []string) {
+		for _, n := range page.Get("notifications").Array() {
+			out = append(out, n.Get("event.content.body").Str)
+		}
+		return out
+	}
+	// NOTIF-1: the newest first, over all rooms.
+	page := bob.Get(t, "/v3/notifications")
+	same(t, "all", texts(page), []string{"four", "three", "bob: two", "one"})
+	if page.Get("next_token").Exists() {
+		t.Error("there is nothing further")
+	}
+	// NOTIF-2
+	n := page.Get("notifications.2")
+	if n.Get("room_id").Str != string(cake) || n.Get("read").Raw != "false" || n.Get("ts").Int() == 0 ||
+		!n.Get("actions").IsArray() || !n.Get("profile_tag").Exists() || n.Get("event.room_id").Exists() || !n.Get("event.event_id").Exists() {
+		t.Errorf("an entry: %s", n)
+	}
+	// NOTIF-1: paging.
+	first := bob.Get(t, "/v3/notifications?limit=3")
+	same(t, "first page", texts(first), []string{"four", "three", "bob: two"})
+	second := bob.Get(t, "/v3/notifications?limit=3&from="+first.Get("next_token").Str)
+	same(t, "second page", texts(second), []string{"one"})
+	// NOTIF-3
+	same(t, "highlights", texts(bob.Get(t, "/v3/notifications?only=highlight")), []string{"bob: two"})
+	bob.Do(t, "GET", "/v3/notifications?from=x", nil).WantError(400, "M_INVALID_PARAM")
+	bob.Do(t, "GET", "/v3/notifications?limit=-1", nil).WantError(400, "M_INVALID_PARAM")
+	// NOTIF-4
+	read(t, bob, tea, "m.read.private", three, nil)
+	var state []bool
+	for _, n := range bob.Get(t, "/v3/notifications").Get("notifications").Array() {
+		state = append(state, n.Get("read").Bool())
+	}
+	same(t, "read", state, []bool{false, true, false, true})
+	// UNRD-17
+	bob.Leave(t, tea)
+	same(t, "after leaving", texts(bob.Get(t, "/v3/notifications")), []string{"four", "bob: two"})
+	hs.Anonymous().Do(t, "GET", "/v3/notifications", nil).WantError(401, "M_MISSING_TOKEN")
+}
