@@ -48,6 +48,10 @@
 // when its changes are on disk. The store belongs to the server, which closes
 // it; one store serves one server at a time, and always one of the same name.
 //
+// What users upload is in a media store ([WithMediaStore]), package media's
+// directory of files for example. The database knows what is in there: copy both
+// for a backup, the database first.
+//
 // # Authentication
 //
 // By default users have passwords that the server keeps, and nobody can

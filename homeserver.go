@@ -12,6 +12,7 @@ import (
 	"github.com/ca4c8834/homeserver/internal/account"
 	"github.com/ca4c8834/homeserver/internal/api"
 	"github.com/ca4c8834/homeserver/internal/backup"
+	"github.com/ca4c8834/homeserver/internal/content"
 	"github.com/ca4c8834/homeserver/internal/devicelist"
 	"github.com/ca4c8834/homeserver/internal/identity"
 	"github.com/ca4c8834/homeserver/internal/keys"
@@ -43,6 +44,9 @@ type Server struct {
 	outbound *http.Client // for addresses that users have chosen
 	accounts *account.Service
 	rooms    *room.Service
+	content  *content.Service
+	visits   *http.Client // to pages, nil without previews
+	chores   *chores
 	api      *api.API
 }
 
@@ -124,9 +128,11 @@ func build(cfg *config) (*Server, error) {
 	s.presence = presence.New(presence.Config{Memory: memory, Now: cfg.now, Logger: cfg.logger, Disabled: cfg.noPresence})
 	counts := unread.New(memory, read, rules)
 	messages := todevice.New(todevice.Config{Store: cfg.store, Now: cfg.now, Waker: memory})
+	s.content = s.newContent(cfg)
 	s.api = api.New(api.Config{
 		Authenticator: api.Accounts{Service: s.accounts},
 		Accounts:      s.accounts,
+		Content:       s.content,
 		Rooms:         s.rooms,
 		Reader:        read,
 		Presence:      s.presence,
@@ -160,6 +166,7 @@ func build(cfg *config) (*Server, error) {
 			return nil, fmt.Errorf("make user for notices: %w", err)
 		}
 	}
+	s.chores = startChores(cfg.logger, s.content.Sweep)
 	return s, nil
 }
 
@@ -231,11 +238,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 //
 // Stopping again is harmless.
 func (s *Server) Shutdown(ctx context.Context) error {
-	err := s.life.end(ctx)
-	s.typing.Close()
-	s.presence.Close()
-	s.outbound.CloseIdleConnections()
-	return errors.Join(err, s.store.Close())
+	return errors.Join(s.life.end(ctx), s.close())
 }
 
 // Close stops the server at once: it is [Server.Shutdown] without any waiting
@@ -243,8 +246,17 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // is either on disk or was never made.
 func (s *Server) Close() error {
 	s.life.cutOff()
+	return s.close()
+}
+
+// close ends what the server does beside requests, and then the store.
+func (s *Server) close() error {
+	s.chores.close()
 	s.typing.Close()
 	s.presence.Close()
 	s.outbound.CloseIdleConnections()
+	if s.visits != nil {
+		s.visits.CloseIdleConnections()
+	}
 	return s.store.Close()
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/account"
+	"github.com/ca4c8834/homeserver/internal/content"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
 	"github.com/ca4c8834/homeserver/push"
 	"github.com/ca4c8834/homeserver/store"
@@ -38,6 +39,8 @@ type config struct {
 	urlNeededBy        []string // options
 	limits             map[ratelimit.Class]ratelimit.Limit
 	clientAddress      func(*http.Request) string
+	media              content.Config // what the options of media.go say
+	previews           *PreviewAddresses
 	pushRules          push.Options
 	roomVersion        *events.RoomVersion
 	cost               account.Cost

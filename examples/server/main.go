@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/ca4c8834/homeserver"
+	"github.com/ca4c8834/homeserver/media"
 	"github.com/ca4c8834/homeserver/store/sqlite"
 )
 
@@ -123,7 +124,8 @@ func open(s settings, log *slog.Logger) (*homeserver.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	srv, err := homeserver.New(s.name, append(options, homeserver.WithStore(st))...)
+	options = append(options, homeserver.WithStore(st), homeserver.WithMediaStore(media.Dir(filepath.Join(s.data, "media"))))
+	srv, err := homeserver.New(s.name, options...)
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}

@@ -1,5 +1,5 @@
-// Command standalone is a whole homeserver: it keeps its data in homeserver.db
-// and lets everybody register who can reach this machine's port 8008, which is
+// Command standalone is a whole homeserver: it keeps its data in homeserver.db,
+// what users upload in homeserver-media, and lets everybody register who can reach this machine's port 8008, which is
 // nobody but programs on the same machine. For a server with settings see
 // examples/server.
 //
@@ -12,6 +12,7 @@ import (
 	"net/http"
 
 	"github.com/ca4c8834/homeserver"
+	"github.com/ca4c8834/homeserver/media"
 	"github.com/ca4c8834/homeserver/store/sqlite"
 )
 
@@ -22,11 +23,12 @@ func main() {
 	}
 	srv, err := homeserver.New("localhost",
 		homeserver.WithStore(st),
+		homeserver.WithMediaStore(media.Dir("homeserver-media")),
 		homeserver.WithPublicURL("http://localhost:8008"),
 		homeserver.WithRegistration(homeserver.RegistrationOpen))
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("Point a Matrix client at http://localhost:8008 and register. Ctrl-C stops the server; homeserver.db keeps everything.")
+	fmt.Println("Point a Matrix client at http://localhost:8008 and register. Ctrl-C stops the server; homeserver.db and homeserver-media keep everything.")
 	log.Fatal(http.ListenAndServe("localhost:8008", srv))
 }

@@ -83,7 +83,7 @@ func newRepository(t *testing.T, change func(*content.Config)) *repository {
 	s := &repository{T: t, store: st, now: fixedClock(), blobs: &countedBlobs{Store: media.Memory(), keys: make(map[string]bool)}}
 	cfg := content.Config{
 		Store: st, Blobs: s.blobs, Server: "example.org", Now: func() time.Time { return s.now },
-		FrozenFrom: fixedClock().AddDate(1, 0, 0),
+		Rules: content.Rules{FrozenFrom: fixedClock().AddDate(1, 0, 0)},
 	}
 	if change != nil {
 		change(&cfg)

@@ -51,7 +51,8 @@ func diskRepository(tb testing.TB) (host *httptest.Server) {
 		tb.Fatal(err)
 	}
 	api := newTestAPI(Config{Content: content.New(content.Config{
-		Store: st, Blobs: media.Dir(filepath.Join(dir, "media")), Server: "example.org", Now: time.Now, MaxUpload: large,
+		Store: st, Blobs: media.Dir(filepath.Join(dir, "media")), Server: "example.org", Now: time.Now,
+		Rules: content.Rules{MaxUpload: large},
 	})})
 	host = httptest.NewServer(api)
 	tb.Cleanup(func() {

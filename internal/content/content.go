@@ -69,31 +69,12 @@ type Config struct {
 	Server events.ServerName // required
 	Now    func() time.Time  // the clock; required
 
-	// MaxUpload is the size of the largest content in bytes, which clients are
-	// told (MEDIA-35). Larger content that is there already is not served any
-	// more (MEDIA-34).
-	MaxUpload int64
-	// MaxPixels is the size of the largest image that thumbnails are made of.
-	MaxPixels int64
-	// MaxPending is how many media IDs a user may have that wait for content.
-	MaxPending int64
-	// Quota says how much a user may upload; nil: as much as they like. It is
-	// called before every upload.
-	Quota func(ctx context.Context, user events.UserID) (Quota, error)
-	// CheckUpload may refuse an upload, by its content type for example, before
-	// its body is read; nil refuses none. An *mxerr.Error is sent as it is.
-	CheckUpload func(ctx context.Context, u Upload) error
-	// FrozenFrom is when clients stopped to need the endpoints that need no
-	// token: content stored then or later is not served there (MEDIA-42). The
-	// zero time closes them altogether.
-	FrozenFrom time.Time
+	Rules
+
 	// Public holds the IDs of media that are served without a token whatever
 	// FrozenFrom says and are never deleted by Sweep: the icons of identity
 	// providers (SSO-5).
 	Public []string
-	// Retention is how long content is kept that nobody downloads; zero: for
-	// ever.
-	Retention time.Duration
 	// Previews fetches the pages that previews are made of; nil: there are none
 	// (PREV-7).
 	Previews Pages
@@ -101,6 +82,37 @@ type Config struct {
 	Stopping <-chan struct{}
 	// Logger gets what happens beside a request; nil discards it.
 	Logger *slog.Logger
+}
+
+// Rules are what the host decides about content. The zero value is what holds by
+// default.
+type Rules struct {
+	// MaxUpload is the size of the largest content in bytes, which clients are
+	// told (MEDIA-35); 0: 100 MiB. Larger content that is there already is not
+	// served any more (MEDIA-34).
+	MaxUpload int64
+	// MaxPixels is the size of the largest image that thumbnails are made of; 0:
+	// 50 million.
+	MaxPixels int64
+	// MaxPending is how many media IDs a user may have that wait for content; 0:
+	// 32.
+	MaxPending int64
+	// Quota says how much a user may upload; nil: as much as they like. It is
+	// called before every upload.
+	Quota func(ctx context.Context, user events.UserID) (Quota, error)
+	// CheckUpload may refuse an upload, by its content type for example, before
+	// its body is read; nil refuses none. An *mxerr.Error is sent as it is. It
+	// must not read the body.
+	CheckUpload func(ctx context.Context, u Upload) error
+	// FrozenFrom is from when on content is served only to those who are signed
+	// in. Content from before is still served to everybody who knows its ID, by
+	// the endpoints that the specification had before version 1.11 (MEDIA-42). The
+	// zero time closes those; one in the far future leaves them open, for old
+	// clients.
+	FrozenFrom time.Time
+	// Retention is how long content is kept that nobody downloads; 0: for ever.
+	// Messages and profiles that show it are not changed.
+	Retention time.Duration
 }
 
 // Quota is how much a user may have uploaded. Zero is no limit.
@@ -155,6 +167,16 @@ type Ref struct {
 
 // URI returns the mxc URI of content of this server.
 func (s *Service) URI(id string) string { return "mxc://" + string(s.Server) + "/" + id }
+
+// ParseURI returns the ID in an mxc URI of this server. M_NOT_FOUND for everything
+// else: there is no such content.
+func (s *Service) ParseURI(uri string) (id string, err error) {
+	id, ok := strings.CutPrefix(uri, s.URI(""))
+	if !ok || !validID(id) {
+		return "", notFound()
+	}
+	return id, nil
+}
 
 // newID returns 130 random bits as 26 letters and digits (MEDIA-4): a media ID,
 // or the key of a blob.

@@ -1,0 +1,173 @@
+package homeserver
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/content"
+	"github.com/ca4c8834/homeserver/internal/outbound"
+	"github.com/ca4c8834/homeserver/internal/preview"
+	"github.com/ca4c8834/homeserver/media"
+)
+
+// MediaRules are what users may upload and how long it is kept. The zero value is
+// what holds by default.
+type MediaRules = content.Rules
+
+// MediaQuota is how much a user may have uploaded; see [MediaRules].
+type MediaQuota = content.Quota
+
+// MediaUpload is content on its way in.
+type MediaUpload = content.Upload
+
+// MediaFile is content on its way out.
+type MediaFile = content.File
+
+// Medium is what is known about content.
+type Medium = content.Medium
+
+// MediaUsage is what a user has uploaded.
+type MediaUsage = content.Usage
+
+// WithMediaStore keeps the bytes of what users upload in ms, such as
+// media.Dir("media"). It is the host's and outlives the server.
+//
+// Default: in memory, which is for tests.
+func WithMediaStore(ms media.Store) Option {
+	return func(c *config) {
+		if c.media.Blobs = ms; ms == nil {
+			c.fault("WithMediaStore: the store is nil")
+		}
+	}
+}
+
+// WithMediaRules sets what users may upload and how long it is kept.
+func WithMediaRules(rules MediaRules) Option {
+	return func(c *config) {
+		if c.media.Rules = rules; rules.MaxUpload < 0 || rules.MaxPixels < 0 || rules.MaxPending < 0 || rules.Retention < 0 {
+			c.fault("WithMediaRules: a limit is negative")
+		}
+	}
+}
+
+// PreviewAddresses says which addresses the server may connect to for the sake of
+// previews. By default these are all that are public. Denied ones are denied even if
+// they are allowed as well.
+type PreviewAddresses struct {
+	Allow []netip.Prefix // in spite of being private, for example
+	Deny  []netip.Prefix // in spite of being public
+}
+
+// permits decides on an address that a name has been resolved to.
+func (p PreviewAddresses) permits(ip netip.Addr) bool {
+	contains := func(prefix netip.Prefix) bool { return prefix.Contains(ip) }
+	return !slices.ContainsFunc(p.Deny, contains) && (outbound.Public(ip) || slices.ContainsFunc(p.Allow, contains))
+}
+
+// WithURLPreviews lets users ask what web pages are about. The server visits the
+// pages, which tells their owners its address, and that somebody is interested. What
+// it visits is chosen by whoever writes messages, so it does not connect to
+// addresses that are not public, whatever name or redirect leads there, unless they
+// are allowed.
+//
+// Default: no previews.
+func WithURLPreviews(addresses PreviewAddresses) Option {
+	return func(c *config) {
+		for _, prefix := range slices.Concat(addresses.Allow, addresses.Deny) {
+			if !prefix.IsValid() {
+				c.fault("WithURLPreviews: %v is not a range of addresses", prefix)
+			}
+		}
+		c.previews = &addresses
+	}
+}
+
+// newContent makes the service for content and what it fetches pages with.
+func (s *Server) newContent(cfg *config) *content.Service {
+	c := cfg.media
+	c.Store, c.Server, c.Now, c.Logger, c.Stopping = cfg.store, cfg.name, cfg.now, cfg.logger, s.life.stopping.Done()
+	if c.Blobs == nil {
+		c.Blobs = media.Memory()
+	}
+	if cfg.previews != nil {
+		s.visits = outbound.New(cfg.previews.permits)
+		c.Previews = preview.New(s.visits)
+	}
+	service := content.New(c)
+	for _, p := range cfg.accounts.SSO.Providers {
+		if id, err := service.ParseURI(p.About().Icon); err == nil {
+			service.Public = append(service.Public, id)
+		}
+	}
+	return service
+}
+
+// Media is what a host does with content: see [Server.Media]. Content is named by
+// its mxc URI; M_NOT_FOUND if there is none of that name here.
+type Media struct{ service *content.Service }
+
+// Media returns what a host can do with what users upload.
+func (s *Server) Media() *Media { return &Media{s.content} }
+
+// Upload stores content for a user, who need not have an account, by the rules that
+// hold for everybody, and returns its URI.
+func (m *Media) Upload(ctx context.Context, u MediaUpload) (uri string, err error) {
+	id, err := m.service.Upload(ctx, u)
+	return m.service.URI(id), err
+}
+
+// Open returns content. The caller closes it.
+func (m *Media) Open(ctx context.Context, uri string) (*MediaFile, error) {
+	ref := content.Ref{Server: string(m.service.Server)}
+	var err error
+	if ref.ID, err = m.service.ParseURI(uri); err != nil {
+		return nil, err
+	}
+	return m.service.Download(ctx, ref, content.Access{})
+}
+
+// About returns what is known about content, hidden or not.
+func (m *Media) About(ctx context.Context, uri string) (Medium, error) {
+	id, err := m.service.ParseURI(uri)
+	if err != nil {
+		return Medium{}, err
+	}
+	return m.service.Medium(ctx, id)
+}
+
+// List returns content of one user, newest first: at most limit of what follows
+// before, which is the last of the page before this one, or zero.
+func (m *Media) List(ctx context.Context, owner events.UserID, before Medium, limit int) ([]Medium, error) {
+	return m.service.List(ctx, owner, before, limit)
+}
+
+// Usage returns how much a user has uploaded.
+func (m *Media) Usage(ctx context.Context, owner events.UserID) (MediaUsage, error) {
+	return m.service.Usage(ctx, owner)
+}
+
+// Quarantine hides content from everybody, or shows it again.
+func (m *Media) Quarantine(ctx context.Context, uri string, hidden bool) error {
+	id, err := m.service.ParseURI(uri)
+	if err != nil {
+		return err
+	}
+	return m.service.Quarantine(ctx, id, hidden)
+}
+
+// Delete deletes content for good. Messages that show it stay.
+func (m *Media) Delete(ctx context.Context, uri string) error {
+	id, err := m.service.ParseURI(uri)
+	if err != nil {
+		return err
+	}
+	return m.service.Delete(ctx, id)
+}
+
+// DeleteOf deletes all that a user has uploaded. What is uploaded meanwhile may
+// stay.
+func (m *Media) DeleteOf(ctx context.Context, owner events.UserID) error {
+	return m.service.DeleteOf(ctx, owner)
+}
