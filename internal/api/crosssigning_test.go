@@ -15,6 +15,7 @@ import (
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/account"
+	"github.com/ca4c8834/homeserver/internal/keys"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/uia"
@@ -455,4 +456,63 @@ func TestBadSignatures(t *testing.T) {
 	want(t, do(s, "POST", signaturesPath, alices, `{"@alice:example.org":{`+many(1001, `"D%d":{}`)+`}}`), 413, mxerr.MTooLarge)
 	wantJSON(t, do(s, "POST", signaturesPath, alices, `{}`), 200, `{"failures":{}}`)
 	wantJSON(t, do(s, "POST", "/_matrix/client/r0/keys/signatures/upload", alices, `{}`), 200, `{"failures":{}}`)
+}
+
+// KEYS-40: what the service remembers of users' keys is never older than what is stored, whatever changes them.
+func TestQueryIsNeverStale(t *testing.T) {
+	t.Parallel()
+	s, a, b, alices, bobs := newSignedServer(t)
+	laptop := s.signIn(t, "alice", "LAPTOP")
+	bySelf := "ed25519:" + a.self.public
+	fresh := newPerson(alice, "2")
+	for _, step := range []struct {
+		what string
+		do   func()
+	}{
+		{"nothing", func() {}},
+		{"device keys", func() { s.upload(t, laptop, `{"device_keys":`+deviceKeys(t, alice, "LAPTOP", "")+`}`) }},
+		{"other device keys", func() { s.upload(t, laptop, `{"device_keys":`+deviceKeys(t, alice, "LAPTOP", `"n":1`)+`}`) }},
+		{"a name", func() { want(t, do(s, "PUT", devicesPath+"/LAPTOP", laptop, `{"display_name":"x"}`), 200, "") }},
+		{"a signed device", func() {
+			s.signatures(t, alices, alice, "PHONE", a.self.sign(t, deviceKeys(t, alice, "PHONE", ""), alice, bySelf))
+		}},
+		{"a signed master key", func() {
+			k := newSigningKey(string(alice) + "PHONE")
+			s.signatures(t, alices, alice, a.master.public, k.sign(t, a.masterKey(t), alice, "ed25519:PHONE"))
+		}},
+		{"another's signed master key", func() {
+			s.signatures(t, bobs, alice, a.master.public, b.signing.sign(t, a.masterKey(t), bob, "ed25519:"+b.signing.public))
+		}},
+		{"new cross-signing keys", func() {
+			want(t, do(s, "POST", crossSigningPath, alices, strings.TrimSuffix(fresh.all(t), "}")+`,`+withPassword("alice", "alice", "")+`}`), 200, "")
+		}},
+		{"a dehydrated device", func() { want(t, do(s, "PUT", dehydratedPath, alices, dehydratedBody(t, "DRY", "")), 200, "") }},
+		{"another dehydrated device", func() { want(t, do(s, "PUT", dehydratedPath, alices, dehydratedBody(t, "DRIER", "")), 200, "") }},
+		{"none", func() { want(t, do(s, "DELETE", dehydratedPath, alices, ""), 200, "") }},
+		{"a deleted device", func() {
+			want(t, do(s, "DELETE", devicesPath+"/LAPTOP", alices, `{`+withPassword("alice", "alice", "")+`}`), 200, "")
+		}},
+		{"nothing: a device without keys", func() { s.signIn(t, "alice", "LAPTOP") }},
+		{"logout", func() { want(t, do(s, "POST", "/_matrix/client/v3/logout/all", alices, ""), 200, "") }},
+		{"deactivation", func() {
+			if _, err := s.Accounts.DeactivateUser(t.Context(), alice, false); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		was := s.queried(t, bobs, alice, bob).Raw
+		step.do()
+		got := s.queried(t, bobs, alice, bob).Raw
+		cold := keys.New(keys.Config{Store: s.store, Server: "example.org"})
+		stored, err := cold.Query(t.Context(), bob, map[string][]string{string(alice): {}, string(bob): {}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(stored), got); diff != "" {
+			t.Errorf("after %s (-stored +got):\n%s", step.what, diff)
+		}
+		if same := strings.HasPrefix(step.what, "nothing"); (got == was) != same {
+			t.Errorf("%s: what is answered has changed: %v", step.what, !same)
+		}
+	}
 }
