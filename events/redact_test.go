@@ -37,7 +37,7 @@ func TestRedactTopLevel(t *testing.T) {
 	}
 }
 
-// TestRedactContent: RVER-8 to RVER-10, each set with each type.
+// TestRedactContent: RVER-8, RVER-9 and RVER-10, each set with each type.
 func TestRedactContent(t *testing.T) {
 	t.Parallel()
 	const levels = `"ban":1,"events":{"a":1},"events_default":1,"invite":1,"kick":1,"notifications":{"room":1},"redact":1,"state_default":1,"users":{"@a:hs":1},"users_default":1,"x":1`

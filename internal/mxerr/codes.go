@@ -120,10 +120,6 @@ const (
 	MCannotLeaveServerNoticeRoom Code = "M_CANNOT_LEAVE_SERVER_NOTICE_ROOM"
 	// MDuplicateAnnotation: the sender has already reacted with this key.
 	MDuplicateAnnotation Code = "M_DUPLICATE_ANNOTATION"
-	// MUnableToAuthoriseJoin: no member able to vouch for a restricted join is here.
-	MUnableToAuthoriseJoin Code = "M_UNABLE_TO_AUTHORISE_JOIN"
-	// MUnableToGrantJoin: the server cannot vouch for a restricted join.
-	MUnableToGrantJoin Code = "M_UNABLE_TO_GRANT_JOIN"
 
 	// Media, keys and sync.
 

@@ -215,16 +215,6 @@ func DuplicateAnnotation(format string, args ...any) *Error {
 	return New(http.StatusBadRequest, MDuplicateAnnotation, format, args...)
 }
 
-// UnableToAuthoriseJoin says that no member able to vouch for a restricted join is here: 400 M_UNABLE_TO_AUTHORISE_JOIN.
-func UnableToAuthoriseJoin(format string, args ...any) *Error {
-	return New(http.StatusBadRequest, MUnableToAuthoriseJoin, format, args...)
-}
-
-// UnableToGrantJoin says that the server cannot vouch for a restricted join: 400 M_UNABLE_TO_GRANT_JOIN.
-func UnableToGrantJoin(format string, args ...any) *Error {
-	return New(http.StatusBadRequest, MUnableToGrantJoin, format, args...)
-}
-
 // NotYetUploaded says that the content's upload has not finished: 504 M_NOT_YET_UPLOADED.
 func NotYetUploaded(format string, args ...any) *Error {
 	return New(http.StatusGatewayTimeout, MNotYetUploaded, format, args...)

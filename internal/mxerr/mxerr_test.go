@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,3 +136,33 @@ func TestExtraCannotReplaceTheEnvelope(t *testing.T) {
 		t.Error(string(body))
 	}
 }
+
+// ERR-2: M_ is for the codes of the specification, which are these; there are no others
+// yet.
+func TestCodesAreTheSpecifications(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("codes.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := strings.Fields(specified)
+	for _, match := range regexp.MustCompile(`Code = "([^"]*)"`).FindAllStringSubmatch(string(source), -1) {
+		if !slices.Contains(known, match[1]) {
+			t.Errorf("%s is no code of the specification", match[1])
+		}
+	}
+}
+
+// specified are the error codes of the Client-Server API.
+const specified = `
+M_APPSERVICE_LOGIN_UNSUPPORTED M_BAD_ALIAS M_BAD_JSON M_BAD_STATE M_BAD_STATUS 
+M_CANNOT_LEAVE_SERVER_NOTICE_ROOM M_CANNOT_OVERWRITE_MEDIA M_CAPTCHA_INVALID M_CAPTCHA_NEEDED 
+M_CONNECTION_FAILED M_CONNECTION_TIMEOUT M_DUPLICATE_ANNOTATION M_EXCLUSIVE M_FORBIDDEN 
+M_GUEST_ACCESS_FORBIDDEN M_INCOMPATIBLE_ROOM_VERSION M_INVALID_PARAM M_INVALID_ROOM_STATE M_INVALID_SIGNATURE 
+M_INVALID_USERNAME M_INVITE_BLOCKED M_KEY_TOO_LARGE M_LIMIT_EXCEEDED M_MISSING_PARAM M_MISSING_TOKEN 
+M_NOT_FOUND M_NOT_JSON M_NOT_YET_UPLOADED M_PROFILE_TOO_LARGE M_RESOURCE_LIMIT_EXCEEDED M_ROOM_IN_USE 
+M_SERVER_NOT_TRUSTED M_SESSION_EXPIRED M_THREEPID_AUTH_FAILED M_THREEPID_DENIED M_THREEPID_IN_USE 
+M_THREEPID_MEDIUM_NOT_SUPPORTED M_THREEPID_NOT_FOUND M_TOKEN_INCORRECT M_TOO_LARGE M_UNAUTHORIZED M_UNKNOWN 
+M_UNKNOWN_DEVICE M_UNKNOWN_POS M_UNKNOWN_TOKEN M_UNRECOGNIZED M_UNSUPPORTED_ROOM_VERSION M_URL_NOT_SET 
+M_USER_DEACTIVATED M_USER_IN_USE M_USER_LIMIT_EXCEEDED M_USER_LOCKED M_USER_SUSPENDED M_WEAK_PASSWORD 
+M_WRONG_ROOM_KEYS_VERSION `
