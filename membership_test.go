@@ -1,6 +1,7 @@
 package homeserver_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -422,6 +423,26 @@ func TestSuspendedMembers(t *testing.T) {
 	if got := membershipOf(t, alice, invited, bob.User); got != "leave" {
 		t.Errorf("the invite is %q", got)
 	}
+}
+
+// Suspended users may write where an administrator of the server reads it (ADM-10).
+func TestSuspendedTalkToAdmins(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	bob, root := hs.User(t, "bob"), hs.User(t, "root")
+	room := bob.CreateRoom(t, `{"preset":"public_chat"}`)
+	if err := errors.Join(hs.SetSuspended(t.Context(), bob.User, true), hs.SetAdmin(t.Context(), root.User, true)); err != nil {
+		t.Fatal(err)
+	}
+	send := func(txn string) *homeservertest.Response {
+		return bob.Do(t, "PUT", homeservertest.Path("/v3/rooms/{}/send/m.room.message/{}", room, txn), `{"msgtype":"m.text","body":"why?"}`)
+	}
+	send("1").WantError(403, "M_USER_SUSPENDED")
+	root.Join(t, room)
+	send("2").Want(200)
+	bob.Do(t, "PUT", homeservertest.Path("/v3/rooms/{}/state/m.room.topic/", room), `{"topic":"x"}`).WantError(403, "M_USER_SUSPENDED")
+	root.Leave(t, room)
+	send("3").WantError(403, "M_USER_SUSPENDED")
 }
 
 // A room is left by the last one too (MEMB-28).

@@ -25,6 +25,9 @@ type Users interface {
 	// lower-cased, preferring an exact match. ErrNotFound.
 	UserFold(id events.UserID) (User, error)
 
+	// AdminUsers returns the administrators, ordered by ID.
+	AdminUsers() ([]events.UserID, error)
+
 	// ErasedUsers returns the accounts that were erased, by ID with the position.
 	ErasedUsers() (map[events.UserID]Pos, error)
 

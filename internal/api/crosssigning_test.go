@@ -58,7 +58,7 @@ func (p person) all(t testing.TB, more ...string) string {
 		`"user_signing_key":`+p.userKey(t)), ",") + "}"
 }
 
-// XS-1, XS-2, XS-14, KEYS-37, CLIENTC-8: the first keys need no proof and are there at once, as they were sent.
+// XS-1, XS-2, UIA-32, XS-14, KEYS-37, CLIENTC-8: the first keys need no proof and are there at once, as they were sent.
 func TestFirstCrossSigningKeys(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{crossSigningPath, "/_matrix/client/r0/keys/device_signing/upload", "/_matrix/client/unstable/keys/device_signing/upload"} {
@@ -86,7 +86,7 @@ func TestFirstCrossSigningKeys(t *testing.T) {
 	}
 }
 
-// XS-3: the keys that are there already are no change, whatever comes with them.
+// XS-3, UIA-32: the keys that are there already are no change, whatever comes with them.
 func TestSameCrossSigningKeys(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, nil)
@@ -194,7 +194,7 @@ func TestNewMasterKeyDropsOthers(t *testing.T) {
 	}
 }
 
-// XS-5, XS-7, DEV-29: application services need no proof; who cannot prove anything is refused; suspension is no obstacle.
+// XS-5, UIA-31, XS-7, DEV-29: application services need no proof; who cannot prove anything is refused; suspension is no obstacle.
 func TestCrossSigningCallers(t *testing.T) {
 	t.Parallel()
 	old, fresh := newPerson(alice, ""), newPerson(alice, "2")

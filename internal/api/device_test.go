@@ -141,7 +141,7 @@ func TestPutDeviceByService(t *testing.T) {
 	}
 }
 
-// DEV-13, SDEV-9: application services delete devices without more proof.
+// DEV-13, UIA-31, SDEV-9: application services delete devices without more proof.
 func TestDeleteDeviceByService(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, nil)
@@ -295,7 +295,7 @@ func TestDeviceListsFollowDevices(t *testing.T) {
 	}
 }
 
-// DEV-25: a device is not called like a cross-signing key of its user.
+// DEV-25, LOGIN-14: a device is not called like a cross-signing key of its user.
 func TestDeviceCalledLikeKey(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, nil)

@@ -99,7 +99,7 @@ func recorded(h http.Handler) http.Handler {
 	return h
 }
 
-// want checks status and errcode ("" for success), and that every answer is a JSON object that says so (ERR-1, API-4).
+// want checks status and errcode ("" for success), and that every answer is a JSON object that says so (ERR-1, API-4, CLIENTA-2).
 func want(t *testing.T, w *httptest.ResponseRecorder, status int, code mxerr.Code) {
 	t.Helper()
 	var body struct {

@@ -34,7 +34,7 @@ func wantEnded(t *testing.T, w *httptest.ResponseRecorder, soft bool) {
 	}
 }
 
-// REFR-1, REFR-6: new tokens for the same device; API-9: expires_in_ms counts milliseconds; REFR-8: afterwards the token
+// REFR-1, REFR-6, CLIENTA-10: new tokens for the same device; API-9: expires_in_ms counts milliseconds; REFR-8: afterwards the token
 // is expired, with soft_logout; REFR-5: every answer has a refresh token, so there is none to keep.
 func TestRefresh(t *testing.T) {
 	t.Parallel()

@@ -84,7 +84,7 @@ func TestRegisterWithoutUsername(t *testing.T) {
 	}
 }
 
-// Usernames: REG-3, ID-2, ID-4, CLIENTA-20; and REG-15, for which the same is true.
+// Usernames: REG-3, ID-2, ID-4, CLIENTA-20; and REG-15 and CLIENTA-25, for which the same is true.
 func TestRegisterUsernames(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, nil)

@@ -175,7 +175,7 @@ func (g guesses) Allow(class ratelimit.Class, key string) time.Duration {
 	return 0
 }
 
-// RATE-1: guessing at the password of one account is slowed down, whatever the address, at login and in UIA.
+// RATE-1, CLIENTA-16: guessing at the password of one account is slowed down, whatever the address, at login and in UIA.
 func TestGuessingIsSlow(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(c *account.Config) { c.Limiter = guesses{} })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/ca4c8834/homeserver/events"
@@ -32,7 +33,7 @@ func (s *Service) Send(ctx context.Context, a Actor, m Message) (events.EventID,
 		}
 		return s.redact(ctx, a, s.message(a, m, "send"), m, events.EventID(target.Str))
 	}
-	if err := a.mayWrite(); err != nil {
+	if err := s.maySend(ctx, a, m.Room); err != nil {
 		return "", err
 	}
 	version, err := s.version(ctx, a.User, m.Room)
@@ -45,6 +46,29 @@ func (s *Service) Send(ctx context.Context, a Actor, m Message) (events.EventID,
 	}
 	return s.once(ctx, m.Room, p, func(tx *live.Tx, d *live.Draft) (*live.Event, error) {
 		return s.append(tx, d, p)
+	})
+}
+
+// maySend refuses messages of suspended users, but where they can talk to
+// administrators of the server (SEND-11, ADM-10).
+func (s *Service) maySend(ctx context.Context, a Actor, id events.RoomID) error {
+	refused := a.mayWrite()
+	if refused == nil {
+		return nil
+	}
+	r, err := s.Memory.Room(ctx, id)
+	if err != nil {
+		return refused
+	}
+	return s.Memory.View(ctx, func(v store.View) error {
+		admins, err := v.AdminUsers()
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(admins, func(admin events.UserID) bool { return r.Membership(admin) == events.MembershipJoin }) {
+			return nil
+		}
+		return refused
 	})
 }
 

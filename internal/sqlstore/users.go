@@ -38,6 +38,11 @@ func (v *view) UserFold(id events.UserID) (store.User, error) {
 // databases.
 func fold(id events.UserID) string { return strings.ToLower(string(id)) }
 
+// AdminUsers implements store.Users.
+func (v *view) AdminUsers() ([]events.UserID, error) {
+	return all(v, text[events.UserID], `SELECT id FROM hs_users WHERE admin > 0 ORDER BY id`)
+}
+
 // ErasedUsers implements store.Users.
 func (v *view) ErasedUsers() (map[events.UserID]store.Pos, error) {
 	erased := make(map[events.UserID]store.Pos)

@@ -63,6 +63,7 @@ var fine = []string{
 	"SCAN hs_stream", // has one row
 	"SCAN hs_typing", // likewise
 	"SCAN hs_registration_tokens USING INDEX hs_registration_tokens_name", // likewise
+	"SCAN hs_users USING INDEX hs_users_admin",                            // likewise
 	"CO-ROUTINE k", "SCAN 32 CONSTANT ROWS", "SCAN k",
 	"SCALAR SUBQUERY", "CORRELATED SCALAR SUBQUERY",
 }

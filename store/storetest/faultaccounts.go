@@ -5,6 +5,10 @@ import (
 	"github.com/ca4c8834/homeserver/store"
 )
 
+func (v faultView) AdminUsers() ([]events.UserID, error) {
+	return get(v.c, v.View.AdminUsers)
+}
+
 func (v faultView) ErasedUsers() (map[events.UserID]store.Pos, error) {
 	return get(v.c, v.View.ErasedUsers)
 }

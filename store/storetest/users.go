@@ -41,6 +41,21 @@ func users() []rule {
 				})
 			}
 		}},
+		{"AdminUsers returns the administrators, ordered by ID", func(f *fixture) {
+			f.update(func(tx store.Tx) error {
+				return errors.Join(tx.CreateUser(store.User{ID: bob, Admin: true}), tx.CreateUser(store.User{ID: "@carol:example.org"}), tx.CreateUser(store.User{ID: alice, Admin: true}))
+			})
+			admins := func(want ...events.UserID) {
+				f.view(func(v store.View) error {
+					got, err := v.AdminUsers()
+					equal(f, got, want)
+					return err
+				})
+			}
+			admins(alice, bob)
+			f.update(func(tx store.Tx) error { return tx.UpdateUser(store.User{ID: alice}) })
+			admins(bob)
+		}},
 		{"ErasedUsers returns the accounts that were erased, by ID with the position", func(f *fixture) {
 			erased := func(want map[events.UserID]store.Pos) {
 				f.view(func(v store.View) error {

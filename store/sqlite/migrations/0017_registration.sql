@@ -2,6 +2,7 @@
 
 ALTER TABLE hs_users ADD COLUMN erased INTEGER NOT NULL DEFAULT 0; -- the position at which it happened
 CREATE INDEX hs_users_erased ON hs_users (erased) WHERE erased > 0;
+CREATE INDEX hs_users_admin ON hs_users (id) WHERE admin > 0;
 
 CREATE TABLE hs_registration_tokens (
     hash       BLOB PRIMARY KEY,
