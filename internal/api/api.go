@@ -155,6 +155,8 @@ func (a *API) routes() []route {
 		a.alias(),
 		a.directory(),
 		a.userDirectory(),
+		a.summary(),
+		a.hierarchy(),
 		a.report(),
 		a.thirdParty(),
 	)

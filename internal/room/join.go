@@ -102,24 +102,33 @@ func (s *Service) admit(tx *live.Tx, d *live.Draft, a Actor, was string) ([]byte
 }
 
 // meetsCondition reports whether a user is in one of the rooms that the content of
-// an m.room.join_rules event names (MEMB-11). What is malformed counts as absent
-// (MEMB-13).
-func meetsCondition(v store.View, user events.UserID, joinRules []byte) (met bool, err error) {
+// an m.room.join_rules event names (MEMB-11).
+func meetsCondition(v store.View, user events.UserID, joinRules []byte) (bool, error) {
+	for _, id := range conditions(joinRules) {
+		if met, err := joined(v, user, id); met || err != nil {
+			return met, err
+		}
+	}
+	return false, nil
+}
+
+// conditions lists the rooms that the content of an m.room.join_rules event names,
+// each once. What is malformed counts as absent (MEMB-13).
+func conditions(joinRules []byte) (rooms []events.RoomID) {
 	allow := gjson.GetBytes(joinRules, "allow")
 	if !allow.IsArray() {
-		return false, nil
+		return nil
 	}
-	var seen []string
 	allow.ForEach(func(_, entry gjson.Result) bool {
-		id := entry.Get("room_id").Str
-		if !entry.IsObject() || entry.Get("type").Str != "m.room_membership" || slices.Contains(seen, id) {
-			return true
+		if entry.IsObject() && entry.Get("type").Str == "m.room_membership" {
+			id, err := events.ParseRoomID(entry.Get("room_id").Str)
+			if err == nil && !slices.Contains(rooms, id) {
+				rooms = append(rooms, id)
+			}
 		}
-		seen = append(seen, id)
-		met, err = joined(v, user, events.RoomID(id))
-		return !met && err == nil
+		return true
 	})
-	return met, err
+	return rooms
 }
 
 // joined reports whether a user is in a room, without loading that.
