@@ -316,3 +316,36 @@ func TestDeviceCalledLikeKey(t *testing.T) {
 	}
 	s.signIn(t, "bob", "KEY") // another user's key
 }
+
+// DEV-30: whoami names the device of the token, and none for a service that acts without one.
+func TestWhoamiDevice(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, nil)
+	token := s.signUp(t, "alice")
+	s.Authenticator = bridge{s.Authenticator, alice}
+	const path = "/_matrix/client/v3/account/whoami"
+	for target, device := range map[string]string{path: "", path + "?device_id=PHONE": "PHONE"} {
+		w := do(s, "GET", target, "bridge", "")
+		want(t, w, 200, "")
+		if got := field(w, "device_id"); got != device || (device == "") == strings.Contains(w.Body.String(), "device_id") {
+			t.Errorf("%s: %s", target, w.Body)
+		}
+	}
+	if w := do(s, "GET", path, token, ""); field(w, "device_id") != "PHONE" {
+		t.Errorf("%s", w.Body)
+	}
+}
+
+// DEV-29: a suspended user can still delete devices and log out.
+func TestSuspendedUserDeletesDevices(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, nil)
+	token := s.signUp(t, "alice")
+	s.signIn(t, "alice", "LAPTOP")
+	s.change(t, alice, func(u *store.User) { u.Suspended = true })
+	wantJSON(t, do(s, "DELETE", devicesPath+"/LAPTOP", token, `{`+withPassword("alice", "alice", "")+`}`), 200, `{}`)
+	if got := s.deviceIDs(t, token); got != `["PHONE"]` {
+		t.Errorf("devices %s", got)
+	}
+	wantJSON(t, do(s, "POST", "/_matrix/client/v3/logout", token, ``), 200, `{}`)
+}

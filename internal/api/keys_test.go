@@ -16,6 +16,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/devicelist"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
 	"github.com/ca4c8834/homeserver/store"
 )
@@ -602,4 +603,59 @@ func TestKeysForGuests(t *testing.T) {
 		want(t, do(s, "POST", path, "", body), 401, mxerr.MMissingToken)
 	}
 	want(t, do(s, "GET", changesPath+"?from=1-0", "", ""), 401, mxerr.MMissingToken)
+}
+
+// KEYS-41, CLIENTC-10: 250 users in one request, some of whom are not there.
+func TestQueryMany(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, nil)
+	token := s.signUp(t, "alice")
+	s.upload(t, token, `{"device_keys":`+deviceKeys(t, alice, "PHONE", "")+`}`)
+	const n = 250
+	err := s.store.Update(t.Context(), func(tx store.Tx) error {
+		for i := range n - 1 {
+			if i%5 == 0 {
+				continue // nobody
+			}
+			user := events.UserID(fmt.Sprintf("@u%d:example.org", i))
+			if err := tx.CreateUser(store.User{ID: user}); err != nil {
+				return err
+			}
+			if i%5 == 1 {
+				continue // without a device
+			}
+			for _, device := range []string{"A", "B", "C"} {
+				if err := tx.PutDevice(store.Device{User: user, ID: device}); err != nil {
+					return err
+				}
+				key := store.DeviceKey{User: user, Device: device, JSON: []byte(`{"user_id":"` + string(user) + `"}`)}
+				if err := tx.PutDeviceKey(key); err != nil {
+					return err
+				}
+			}
+			if err := devicelist.New(nil).Changed(tx, user); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := do(s, "POST", queryPath, token, `{"device_keys":{"@alice:example.org":["PHONE"],`+many(n-1, `"@u%d:example.org":[]`)+`}}`)
+	want(t, w, 200, "")
+	answer := gjson.GetBytes(w.Body.Bytes(), "device_keys").Map()
+	for i := range n - 1 {
+		user := fmt.Sprintf("@u%d:example.org", i)
+		devices, ok := answer[user]
+		if wanted := map[int]int{0: 0, 1: 0, 2: 3, 3: 3, 4: 3}[i%5]; ok == (i%5 == 0) || len(devices.Map()) != wanted {
+			t.Errorf("%s: %s", user, devices.Raw)
+		}
+		if id := devices.Get("B.user_id").Str; i%5 > 1 && id != user {
+			t.Errorf("%s has the keys of %s", user, id)
+		}
+	}
+	if len(answer[string(alice)].Map()) != 1 {
+		t.Errorf("alice: %s", answer[string(alice)].Raw)
+	}
 }
