@@ -151,7 +151,7 @@ func build(cfg *config) (*Server, error) {
 		Logger:        cfg.logger,
 		Now:           cfg.now,
 		ClientAddress: cfg.clientAddress,
-		Discovery:     api.Discovery{BaseURL: cfg.publicURL},
+		Discovery:     cfg.discovery,
 		Capabilities: func(ctx context.Context, c *api.Caller) (account.Capabilities, error) {
 			is, err := s.accounts.Capabilities(ctx, c.User)
 			is.DefaultRoomVersion = cfg.roomVersion.ID

@@ -353,6 +353,9 @@ func BenchmarkNew(b *testing.B) {
 // Two hundred servers fit in one process.
 func TestManyServers(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("takes a minute under the race detector")
+	}
 	for range 200 {
 		srv := newServer(t)
 		if w := serve(srv, "GET", "/_matrix/client/versions", "", ""); w.Code != 200 {

@@ -14,6 +14,7 @@ import (
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/account"
 	"github.com/ca4c8834/homeserver/internal/content"
+	"github.com/ca4c8834/homeserver/internal/api"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
 	"github.com/ca4c8834/homeserver/push"
 	"github.com/ca4c8834/homeserver/store"
@@ -32,6 +33,7 @@ type config struct {
 	store              store.Store
 	provider           uia.Provider
 	publicURL          string
+	discovery          api.Discovery
 	registration       RegistrationPolicy
 	registrationTokens []string
 	accounts           account.Config // what the options of accountoptions.go say
@@ -86,6 +88,7 @@ func configure(name string, options []Option) (*config, error) {
 		c.fault("WithRegistrationTokens needs RegistrationByToken")
 	}
 	c.checkURL()
+	c.discovery.BaseURL = c.publicURL
 	return c, errors.Join(c.faults...)
 }
 

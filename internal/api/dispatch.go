@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gorilla/mux"
 
@@ -30,9 +31,28 @@ type index struct {
 // that variable. A template without variables is all head.
 type bucketKey struct{ head, next string }
 
+// bucket is a few templates. They become patterns when one is looked for: a server that lives for one test is never
+// asked for most of its endpoints.
 type bucket struct {
+	resources []*resource
+	patterns  func() patterns // made once, by the first call
+}
+
+type patterns struct {
 	router    *mux.Router
 	resources map[*mux.Route]*resource
+}
+
+func newBucket() *bucket {
+	b := new(bucket)
+	b.patterns = sync.OnceValue(func() patterns {
+		p := patterns{mux.NewRouter(), make(map[*mux.Route]*resource)}
+		for _, res := range b.resources {
+			p.resources[p.router.Path(res.template)] = res
+		}
+		return p
+	})
+	return b
 }
 
 // resource is a path with the endpoints that its methods stand for.
@@ -84,10 +104,10 @@ func (x *index) file(res *resource) {
 	}
 	b := x.buckets[key]
 	if b == nil {
-		b = &bucket{mux.NewRouter(), make(map[*mux.Route]*resource)}
+		b = newBucket()
 		x.buckets[key] = b
 	}
-	b.resources[b.router.Path(res.template)] = res
+	b.resources = append(b.resources, res)
 }
 
 // find returns the resource of an escaped path and its variables, still escaped, or nil.
@@ -126,11 +146,12 @@ func (x *index) try(probe *http.Request, key bucketKey) (*resource, map[string]s
 	if b == nil {
 		return nil, nil
 	}
+	p := b.patterns()
 	var match mux.RouteMatch
-	if !b.router.Match(probe, &match) {
+	if !p.router.Match(probe, &match) {
 		return nil, nil
 	}
-	return b.resources[match.Route], match.Vars
+	return p.resources[match.Route], match.Vars
 }
 
 // route returns the row of the method, or the refusal of API-6. A raw GET answers HEAD too.

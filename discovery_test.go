@@ -1,0 +1,52 @@
+package homeserver_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/ca4c8834/homeserver"
+	"github.com/ca4c8834/homeserver/homeservertest"
+)
+
+// DISC-1, DISC-2, DISC-4: what the host publishes, and nothing by default.
+func TestDiscovery(t *testing.T) {
+	t.Parallel()
+	plain := homeservertest.New(t).Anonymous()
+	plain.Do(t, "GET", "/.well-known/matrix/support", nil).WantError(404, "M_NOT_FOUND")
+
+	hs := homeservertest.New(t,
+		homeserver.WithPublicURL("https://example.org/chat/"),
+		homeserver.WithWellKnown("m.identity_server", map[string]string{"base_url": "https://id.example.org"}),
+		homeserver.WithWellKnown("org.example.foci", []int{1}),
+		homeserver.WithSupport("https://example.org/old", homeserver.Contact{Role: "m.role.admin", MatrixID: "@admin:example.org"}),
+		homeserver.WithSupport("https://example.org/help", homeserver.Contact{Role: "m.role.security", EmailAddress: "s@example.org"}),
+	).Anonymous()
+	for path, want := range map[string]string{
+		"/.well-known/matrix/client": `{"m.homeserver":{"base_url":"https://example.org/chat"},` +
+			`"m.identity_server":{"base_url":"https://id.example.org"},"org.example.foci":[1]}`,
+		"/.well-known/matrix/support": `{"contacts":[{"role":"m.role.admin","matrix_id":"@admin:example.org"},` +
+			`{"role":"m.role.security","email_address":"s@example.org"}],"support_page":"https://example.org/help"}`,
+	} {
+		if got := hs.Get(t, path).Raw; got != want {
+			t.Errorf("%s is %s, want %s", path, got, want)
+		}
+	}
+}
+
+// DISC-5: what could not be published is refused.
+func TestDiscoveryFaults(t *testing.T) {
+	t.Parallel()
+	for fault, option := range map[string]homeserver.Option{
+		`"help" is not an absolute URL`: homeserver.WithSupport("help"),
+		`role ""`:                       homeserver.WithSupport("", homeserver.Contact{EmailAddress: "s@example.org"}),
+		"neither a Matrix ID":           homeserver.WithSupport("", homeserver.Contact{Role: "m.role.admin"}),
+		`user ID "admin"`:               homeserver.WithSupport("", homeserver.Contact{Role: "m.role.admin", MatrixID: "admin"}),
+		`"m.homeserver" is not`:         homeserver.WithWellKnown("m.homeserver", 1),
+		`"foci" is not`:                 homeserver.WithWellKnown("foci", 1),
+		"org.example.f: json":           homeserver.WithWellKnown("org.example.f", func() {}),
+	} {
+		if _, err := homeserver.New("example.org", option); err == nil || !strings.Contains(err.Error(), fault) {
+			t.Errorf("want a fault with %q, got %v", fault, err)
+		}
+	}
+}
