@@ -28,7 +28,7 @@ func newHasher() *hasher {
 	go func() {
 		hash := sha256.New()
 		for b := range h.full {
-			hash.Write(b) // never fails
+			hash.Write(b)    // never fails
 			h.empty <- b[:0] // there is room: beside those of full, each side holds one
 		}
 		h.done <- store.ContentHash(hash.Sum(nil))
