@@ -152,6 +152,8 @@ func (a *API) routes() []route {
 		a.receipts(),
 		a.notifications(),
 		a.sync(),
+		a.initialSync(),
+		a.events(),
 		a.alias(),
 		a.directory(),
 		a.userDirectory(),

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"strings"
-	"time"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
@@ -39,7 +38,7 @@ func (a *API) getSync(ctx context.Context, c *caller, in syncIn) (rawJSON, error
 	}
 	r := sync.Request{
 		User: c.User, Device: c.Device, Since: in.Since, Filter: filter, FullState: in.FullState,
-		Timeout: time.Duration(min(max(in.Timeout, 0), int64(time.Hour/time.Millisecond))) * time.Millisecond,
+		Timeout: milliseconds(in.Timeout),
 	}
 	switch {
 	case in.StateAfter:

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"time"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
@@ -23,6 +22,5 @@ type typingIn struct {
 }
 
 func (a *API) putTyping(ctx context.Context, _ *caller, in typingIn) (empty, error) {
-	timeout := time.Duration(min(max(in.Timeout, 0), time.Hour.Milliseconds())) * time.Millisecond
-	return empty{}, a.Typing.Set(ctx, in.User, in.Room, in.Typing, timeout)
+	return empty{}, a.Typing.Set(ctx, in.User, in.Room, in.Typing, milliseconds(in.Timeout))
 }

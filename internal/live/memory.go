@@ -217,6 +217,18 @@ func (m *Memory) apply(changes []change) {
 	m.users.announce()
 }
 
+// RoomAfter returns a channel that is closed once a room has an event after a position,
+// for those who look on without being members.
+func (m *Memory) RoomAfter(id events.RoomID, pos store.Pos) <-chan struct{} {
+	watch := m.users.watch(id)
+	if m.Position() > pos { // perhaps in this room, before the watch was set
+		now := make(chan struct{})
+		close(now)
+		return now
+	}
+	return watch
+}
+
 // UserChanged announces a change that concerns one user alone, such as their
 // account data. It must be called while the store commits, from OnCommit.
 func (m *Memory) UserChanged(user events.UserID, pos store.Pos) {

@@ -24,15 +24,18 @@ const (
 type users struct {
 	byRoom  map[store.RoomNum][]*User // the joined ones
 	changed []*User                   // those with a change that is not announced
+	stirred []chan struct{}           // of rooms with one
 
-	mu     sync.Mutex
-	active map[events.UserID]*User
-	idle   list.List // of *User without connections, the longest idle in front
+	mu      sync.Mutex
+	active  map[events.UserID]*User
+	watched map[events.RoomID]chan struct{} // closed by the next event of the room
+	idle    list.List                       // of *User without connections, the longest idle in front
 }
 
 func (us *users) init() {
 	us.byRoom = map[store.RoomNum][]*User{}
 	us.active = map[events.UserID]*User{}
+	us.watched = map[events.RoomID]chan struct{}{}
 }
 
 // Connect returns a user for the time of a request that syncs; Disconnect must
@@ -188,6 +191,7 @@ func (us *users) eventAdded(r *Room, e *Event) {
 		us.note(u, e.Pos)
 		u.move(c, renew)
 	}
+	us.stir(r.ID)
 	if e.Type != events.TypeMember || !e.IsState() {
 		return
 	}
@@ -230,6 +234,28 @@ func (us *users) roomChanged(c RoomChange, alone events.UserID) {
 		us.note(u, c.Pos)
 		u.move(c, nil)
 	}
+}
+
+// stir notes a new event for those who watch its room without being in it.
+func (us *users) stir(id events.RoomID) {
+	us.mu.Lock()
+	defer us.mu.Unlock()
+	if watch, ok := us.watched[id]; ok {
+		us.stirred = append(us.stirred, watch)
+		delete(us.watched, id)
+	}
+}
+
+// watch returns a channel that is closed by the next event of a room.
+func (us *users) watch(id events.RoomID) chan struct{} {
+	us.mu.Lock()
+	defer us.mu.Unlock()
+	watch, ok := us.watched[id]
+	if !ok {
+		watch = make(chan struct{})
+		us.watched[id] = watch
+	}
+	return watch
 }
 
 // userChanged notes a change for one user.
@@ -280,4 +306,8 @@ func (us *users) announce() {
 	}
 	clear(us.changed)
 	us.changed = us.changed[:0]
+	for _, watch := range us.stirred {
+		close(watch)
+	}
+	us.stirred = us.stirred[:0]
 }
