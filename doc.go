@@ -59,7 +59,11 @@
 // registration with [WithRegistration]. A host that has accounts of its own lets
 // users sign in with those passwords ([WithAuthProvider]), or signs users in
 // that it knows already and hands the session to its client
-// ([Server.SignIn]).
+// ([Server.SignIn]). An auth provider that is a uia.TokenVerifier has the host's
+// own tokens accepted in place of the server's, and [WithSSO] lets users sign in
+// at identity providers. [WithEmail] lets them have addresses, with which they set
+// a new password by themselves; [WithAccountRules], [WithTerms], [WithCaptcha] and
+// [WithFlows] say what they have to show and may do.
 //
 // # Acting in process
 //
