@@ -1,7 +1,7 @@
 // Command standalone is a whole homeserver: it keeps its data in homeserver.db,
-// what users upload in homeserver-media, and lets everybody register who can reach this machine's port 8008, which is
-// nobody but programs on the same machine. For a server with settings see
-// examples/server.
+// what users upload in homeserver-media, and lets everybody register who can
+// reach this machine's port 8008, which is nobody but programs on the same
+// machine. For a server with settings see examples/server.
 //
 //	go run ./examples/standalone
 package main

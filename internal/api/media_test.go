@@ -17,6 +17,7 @@ import (
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/content"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
+	"github.com/ca4c8834/homeserver/internal/ratelimit"
 	"github.com/ca4c8834/homeserver/media"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/store/sqlite"
@@ -171,7 +172,7 @@ func (s *repository) wantNoGarbage() {
 	}
 }
 
-// MEDIA-1, MEDIA-2: any bytes, in every version of the path.
+// MEDIA-1, MEDIA-2, CLIENTC-14: any bytes, in every version of the path.
 func TestUpload(t *testing.T) {
 	t.Parallel()
 	s := newRepository(t, nil)
@@ -263,7 +264,7 @@ type neverEnding struct{}
 
 func (neverEnding) Read(p []byte) (int, error) { return len(p), nil }
 
-// MEDIA-6: number and total size for each user, and forbidden types.
+// MEDIA-6, CON-15: number and total size for each user, and forbidden types.
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	quota := content.Quota{Files: 3, Bytes: 100}
@@ -420,6 +421,37 @@ func TestTooManyPending(t *testing.T) {
 	want(t, create("alice"), 200, "")
 }
 
+// MEDIA-9, RATE-1: uploads, downloads and IDs draw on a budget of their own, anonymous ones on that of their address.
+func TestMediaIsLimited(t *testing.T) {
+	t.Parallel()
+	s := newRepository(t, nil)
+	id := s.upload("", "", "x")
+	for _, path := range []string{
+		"POST /_matrix/media/v1/create", "POST /_matrix/media/v3/upload", "GET " + downloads + id, "GET " + legacyDownloads + id,
+		"GET " + thumbnails + id + "?width=1&height=1", "GET /_matrix/client/v1/media/config", "GET " + previews + "?url=http://x/",
+	} {
+		method, target, _ := strings.Cut(path, " ")
+		limiter := once{}
+		s.Limiter = limiter
+		s.send(method, target, "alice", "", strings.NewReader(""))
+		w := s.send(method, target, "alice", "", strings.NewReader(""))
+		want(t, w, 429, mxerr.MLimitExceeded)
+		who := "@alice:example.org"
+		if strings.Contains(path, legacyDownloads) {
+			who = "192.0.2.1"
+		}
+		if limiter[who] != 2 {
+			t.Errorf("%s: charged to %v", path, limiter)
+		}
+	}
+	for _, row := range s.Table() {
+		isMedia := strings.Contains(row.Template, "/media/")
+		if isMedia && row.Class != ratelimit.Media && !(row.Class == ratelimit.Search && strings.HasSuffix(row.Template, "preview_url")) {
+			t.Errorf("%s %s has class %v", row.Method, row.Template, row.Class)
+		}
+	}
+}
+
 // MEDIA-11: never twice, decided before the body, also while another upload is on its way.
 func TestNoOverwriting(t *testing.T) {
 	t.Parallel()
@@ -459,7 +491,7 @@ func TestFillRefusals(t *testing.T) {
 	s.wantNothing()
 }
 
-// MEDIA-14, MEDIA-21, GUEST-2 and the endpoints that need a token.
+// MEDIA-14, MEDIA-21, GUEST-2, CON-12: who may use which endpoint, and which of them need a token.
 func TestWhoMayUseTheRepository(t *testing.T) {
 	t.Parallel()
 	s := newRepository(t, nil)

@@ -340,7 +340,7 @@ func TestQuarantineAndDeletion(t *testing.T) {
 	want(t, s.put("alice", id, "again"), 404, mxerr.MNotFound) // MEDIA-4: never used again
 }
 
-// MEDIA-42, SSO-5: content that came after the freeze needs a token; what was there before does not, nor do icons.
+// MEDIA-42, SSO-5, CLIENTC-14: content that came after the freeze needs a token; what was there before does not, nor do icons.
 func TestFreeze(t *testing.T) {
 	t.Parallel()
 	frozen := fixedClock().Add(time.Hour)

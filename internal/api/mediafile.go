@@ -59,10 +59,10 @@ func contentHeaders(f *content.File) (contentType, disposition string) {
 	contentType = f.Type
 	kind, _, err := mime.ParseMediaType(f.Type)
 	switch {
-	case errors.Is(err, mime.ErrInvalidMediaParameter):
-		contentType = kind
-	case err != nil || !strings.Contains(kind, "/"):
+	case strings.ContainsFunc(f.Type, unicode.IsControl), err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter), !strings.Contains(kind, "/"):
 		contentType, kind = "application/octet-stream", ""
+	case err != nil:
+		contentType = kind
 	}
 	disposition = "attachment"
 	if slices.Contains(inlineTypes(), kind) {

@@ -104,7 +104,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// MEDIA-53, as a property: whatever is asked for, a thumbnail is never smaller, never larger than the image, and keeps
+// MEDIA-53, CON-7, as a property: whatever is asked for, a thumbnail is never smaller, never larger than the image, and keeps
 // the ratio it should.
 func TestPlanIsNeverSmaller(t *testing.T) {
 	t.Parallel()
