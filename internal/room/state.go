@@ -114,8 +114,8 @@ func checkCreators(d *live.Draft, content []byte) error {
 // checkState refuses what can be seen to be wrong without knowing the room.
 func checkState(c StateChange) error {
 	switch c.Type {
-	case events.TypeCreate: // STATE-9
-		return mxerr.Forbidden("a room is created only once")
+	case events.TypeCreate:
+		return errCreated()
 	case events.TypePowerLevels: // STATE-12
 		return events.ValidPowerLevels(c.Content)
 	case events.TypeMember: // STATE-14
@@ -145,6 +145,9 @@ func (s *Service) enterState(ctx context.Context, user events.UserID, room event
 	}
 	return access, nil
 }
+
+// errCreated refuses create events (STATE-9).
+func errCreated() error { return mxerr.Forbidden("a room is created only once") }
 
 // StateEvent returns one state event as the user may see it: the current one, or
 // that of when they left. M_NOT_FOUND if there is none (STATE-2, STATE-4).
