@@ -132,7 +132,11 @@ func TestReplaceCrossSigningKeys(t *testing.T) {
 			want(t, do(s, "POST", crossSigningPath, token, test.before), 200, "")
 			s.lists, s.wakes = nil, nil
 			was := s.queried(t, token).Raw
-			w := do(s, "POST", crossSigningPath, token, test.body)
+			w := do(s, "POST", crossSigningPath, token, newPerson(alice, "3").all(t))
+			wantKeys(t, w, 401, "session", "flows", "params", "completed")
+			other := strings.TrimSuffix(test.body, "}") + `,` + withPassword("alice", "alice", field(w, "session")) + `}`
+			want(t, do(s, "POST", crossSigningPath, token, other), 403, mxerr.MForbidden) // proof for other keys
+			w = do(s, "POST", crossSigningPath, token, test.body)
 			wantKeys(t, w, 401, "session", "flows", "params", "completed")
 			session := field(w, "session")
 			with := func(user, password string) *httptest.ResponseRecorder {

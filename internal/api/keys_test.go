@@ -169,6 +169,8 @@ func TestUploadRefused(t *testing.T) {
 		"fallback keys no object":          {`{"one_time_keys":{"x:1":"1"},"fallback_keys":"x"}`, mxerr.MBadJSON},
 		"too many algorithms of one-time":  {`{"one_time_keys":{` + many(51, `"a%d:1":"1"`) + `}}`, mxerr.MTooLarge},
 		"too many algorithms of fallback":  {`{"fallback_keys":{` + many(51, `"a%d:1":"1"`) + `}}`, mxerr.MTooLarge},
+		"a large device key":               {keys(`"a"`, `"`+strings.Repeat("a", 64_000)+`"`), mxerr.MTooLarge},
+		"a large one-time key":             {`{"one_time_keys":{"x:1":"` + strings.Repeat("a", 64_000) + `"}}`, mxerr.MTooLarge},
 		"more one-time keys than are kept": {`{"one_time_keys":{` + many(1001, `"a:%d":"1"`) + `}}`, mxerr.MTooLarge},
 	} {
 		w := do(s, "POST", uploadPath, token, test.body)

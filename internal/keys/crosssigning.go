@@ -2,6 +2,8 @@ package keys
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -40,7 +42,7 @@ func (s *Service) UploadCrossSigning(ctx context.Context, user events.UserID, in
 	if !errors.Is(err, errProof) {
 		return err
 	}
-	op, err := s.Accounts.Operation(ctx, uia.OpCrossSigning, "", user)
+	op, err := s.Accounts.Operation(ctx, uia.OpCrossSigning, u.digest(), user)
 	if err != nil {
 		return err // XS-7
 	}
@@ -72,6 +74,15 @@ func newCrossSigning(user events.UserID, in CrossSigning) (*crossSigning, error)
 		u.keys = append(u.keys, k)
 	}
 	return u, nil
+}
+
+// digest tells one upload from another: proof for some keys is none for others.
+func (u *crossSigning) digest() string {
+	h := sha256.New()
+	for _, k := range u.keys {
+		_, _ = h.Write(k.JSON) // never fails
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 // newCrossSigningKey checks the form of a key (XS-8).

@@ -59,6 +59,7 @@ const (
 	maxSigned     = 1_000  // keys
 	maxPool       = 1_000  // one-time keys of a device
 	maxAlgorithms = 50     // of a device's one-time and fallback keys
+	maxKey        = 64_000 // bytes of a key, with the signatures it has gathered
 )
 
 // alwaysCounted is the algorithm whose count is told even at zero: clients wait

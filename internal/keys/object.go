@@ -23,7 +23,15 @@ func newObject(name string, raw json.RawMessage) (object, error) {
 	if b[0] != '{' {
 		return nil, mxerr.BadJSON("%s must be an object", name)
 	}
-	return b, nil
+	return b, checkSize(name, b)
+}
+
+// checkSize refuses keys that are larger than anybody needs: others fetch them.
+func checkSize(name string, key []byte) error {
+	if len(key) > maxKey {
+		return mxerr.TooLarge("%s may have at most %d bytes", name, maxKey)
+	}
+	return nil
 }
 
 // get returns a member; name is free of characters that mean something in paths.

@@ -120,6 +120,9 @@ func newOneTimeKey(part, name string, raw json.RawMessage) (store.OneTimeKey, er
 	if err == nil && key[0] != '{' && key[0] != '"' {
 		err = mxerr.BadJSON("%s.%s must be a string or an object", part, name)
 	}
+	if err == nil {
+		err = checkSize(part+"."+algorithm, key)
+	}
 	return store.OneTimeKey{Algorithm: algorithm, ID: id, JSON: key}, err
 }
 
