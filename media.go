@@ -115,7 +115,10 @@ func (s *Server) Media() *Media { return &Media{s.content} }
 // hold for everybody, and returns its URI.
 func (m *Media) Upload(ctx context.Context, u MediaUpload) (uri string, err error) {
 	id, err := m.service.Upload(ctx, u)
-	return m.service.URI(id), err
+	if err != nil {
+		return "", err
+	}
+	return m.service.URI(id), nil
 }
 
 // Open returns content. The caller closes it.

@@ -2,8 +2,8 @@ package content
 
 import "sync"
 
-// arrivals tells those who wait for content that it has come. Only IDs that
-// somebody waits for are kept.
+// arrivals tells those who wait for content that it has come, through this
+// process. Only IDs that somebody waits for are kept.
 type arrivals struct {
 	mu      sync.Mutex
 	waiting map[string]*arrival

@@ -53,10 +53,14 @@ func (s *Service) Upload(ctx context.Context, u Upload) (id string, err error) {
 		return "", err
 	}
 	id = newID()
-	return id, s.keep(ctx, u, quota, func(tx store.Tx, m store.Medium) error {
+	err = s.keep(ctx, u, quota, func(tx store.Tx, m store.Medium) error {
 		m.ID = id
 		return tx.AddMedium(m)
 	})
+	if err != nil {
+		return "", err
+	}
+	return id, nil
 }
 
 // Create returns a media ID whose content its owner may upload later, and until
