@@ -33,6 +33,9 @@ func (s *Service) Send(ctx context.Context, a Actor, m Message) (events.EventID,
 		}
 		return s.redact(ctx, a, s.message(a, m, "send"), m, events.EventID(target.Str))
 	}
+	if m.Type == events.TypeCreate {
+		return "", errCreated()
+	}
 	if err := s.maySend(ctx, a, m.Room); err != nil {
 		return "", err
 	}
