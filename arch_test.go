@@ -155,6 +155,31 @@ func TestLayers(t *testing.T) {
 	}
 }
 
+// The README names every option.
+func TestOptionsAreTold(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := 0
+	for _, s := range sources(t) {
+		for _, decl := range s.file.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if !ok || s.pkg != "." || f.Recv != nil || !strings.HasPrefix(f.Name.Name, "With") {
+				continue
+			}
+			options++
+			if !bytes.Contains(readme, []byte("`"+f.Name.Name+"`")) {
+				t.Errorf("%s is missing in README.md", f.Name.Name)
+			}
+		}
+	}
+	if options < 20 {
+		t.Errorf("only %d options", options)
+	}
+}
+
 // A newcomer finds nothing whose name says nothing.
 func TestNames(t *testing.T) {
 	t.Parallel()

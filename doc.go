@@ -8,6 +8,7 @@
 //	…
 //	srv, err := homeserver.New("example.org",
 //		homeserver.WithStore(st),
+//		homeserver.WithMediaStore(media.Dir("media")),
 //		homeserver.WithPublicURL("https://example.org"))
 //	…
 //	defer srv.Close()
@@ -43,10 +44,12 @@
 //
 // # Storage
 //
-// Everything that survives a restart is in a store.Store; store/sqlite is the
-// one to use, and keeps it in memory if no other is given. A request is answered
-// when its changes are on disk. The store belongs to the server, which closes
-// it; one store serves one server at a time, and always one of the same name.
+// Everything that survives a restart is in a store.Store, but for the bytes of
+// what users upload, which are in a media.Store. Without [WithStore] and
+// [WithMediaStore] both are in memory; otherwise give both. store/sqlite and
+// media.Dir are the ones to use. A request is answered when its changes are on
+// disk. The store belongs to the server, which closes it; one store serves one
+// server at a time, and always one of the same name.
 //
 // What users upload is in a media store ([WithMediaStore]), package media's
 // directory of files for example. The database knows what is in there: copy both

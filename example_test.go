@@ -14,11 +14,12 @@ import (
 
 	"github.com/ca4c8834/homeserver"
 	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/media"
 	"github.com/ca4c8834/homeserver/store/sqlite"
 	"github.com/ca4c8834/homeserver/uia"
 )
 
-// A homeserver by itself, whose data is in a file.
+// A homeserver by itself, whose data is in a file and a directory.
 func Example() {
 	st, err := sqlite.Open("chat.db")
 	if err != nil {
@@ -26,6 +27,7 @@ func Example() {
 	}
 	srv, err := homeserver.New("example.org",
 		homeserver.WithStore(st),
+		homeserver.WithMediaStore(media.Dir("media")),
 		homeserver.WithPublicURL("https://example.org"))
 	if err != nil {
 		log.Fatal(err)

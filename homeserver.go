@@ -67,6 +67,9 @@ func New(name string, options ...Option) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make homeserver: %w", err)
 	}
+	if cfg.store != nil && cfg.media.Blobs == nil {
+		cfg.logger.Warn("uploads are lost when the server stops: there is a store and no media store")
+	}
 	own := cfg.store == nil
 	if own {
 		if cfg.store, err = sqlite.Memory(); err != nil {

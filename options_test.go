@@ -1,6 +1,7 @@
 package homeserver_test
 
 import (
+	"bytes"
 	"log/slog"
 	"net/http/httptest"
 	"net/netip"
@@ -9,6 +10,9 @@ import (
 	"time"
 
 	"github.com/ca4c8834/homeserver"
+	"github.com/ca4c8834/homeserver/media"
+	"github.com/ca4c8834/homeserver/store"
+	"github.com/ca4c8834/homeserver/store/sqlite"
 )
 
 func quiet() homeserver.Option { return homeserver.WithLogger(slog.New(slog.DiscardHandler)) }
@@ -63,6 +67,35 @@ func TestFaults(t *testing.T) {
 			t.Errorf("the public URL %q is accepted", url)
 		}
 	}
+}
+
+// A host that keeps everything but uploads is told so.
+func TestStoreWithoutMediaStore(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		options []homeserver.Option
+		warned  bool
+	}{
+		{"neither", nil, false},
+		{"store", []homeserver.Option{homeserver.WithStore(memory(t))}, true},
+		{"both", []homeserver.Option{homeserver.WithStore(memory(t)), homeserver.WithMediaStore(media.Memory())}, false},
+	} {
+		var log bytes.Buffer
+		newServer(t, append(tt.options, homeserver.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))...)
+		if warned := strings.Contains(log.String(), "uploads are lost"); warned != tt.warned {
+			t.Errorf("%s: the log is %q", tt.name, &log)
+		}
+	}
+}
+
+func memory(t *testing.T) store.Store {
+	t.Helper()
+	st, err := sqlite.Memory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
 }
 
 const registerPath = "/_matrix/client/v3/register"
