@@ -76,6 +76,7 @@ var constants = []string{
 	"push.bodyPath",
 	"push.mentionsPath",
 	"push.presets",
+	"store/sqlite.emptyImage", // made once, by whoever needs it first
 	"store/storetest.benchKeys",
 	"store/storetest.benchPositions",
 	"store/storetest.filler",
