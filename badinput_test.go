@@ -22,7 +22,9 @@ func TestBadInput(t *testing.T) {
 	said, secret := alice.Say(t, room, "hello"), bob.Say(t, private, "secret")
 	r, p := url.PathEscape(string(room)), url.PathEscape(string(private))
 	long := strings.Repeat("x", 256)
-	nested := func(n int, open, end string) string { return `{"a":` + strings.Repeat(open, n) + strings.Repeat(end, n) + `}` }
+	nested := func(n int, open, end string) string {
+		return `{"a":` + strings.Repeat(open, n) + strings.Repeat(end, n) + `}`
+	}
 
 	type row struct {
 		says         string
