@@ -136,6 +136,8 @@ type View interface {
 	Timeline
 	State
 	Members
+	Relations
+	Threads
 	Receipts
 	Typing
 	DeviceKeys
@@ -192,6 +194,7 @@ type Tx interface {
 	UserDirectoryWriter
 	TimelineWriter
 	MemberWriter
+	RelationWriter
 	ReceiptWriter
 	TypingWriter
 	DeviceKeyWriter

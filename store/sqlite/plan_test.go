@@ -65,7 +65,7 @@ var fine = []string{
 	"SCAN hs_registration_tokens USING INDEX hs_registration_tokens_name", // likewise
 	"SCAN hs_users USING INDEX hs_users_admin",                            // likewise
 	"CO-ROUTINE k", "SCAN 32 CONSTANT ROWS", "SCAN k",
-	"SCALAR SUBQUERY", "CORRELATED SCALAR SUBQUERY",
+	"SCALAR SUBQUERY", "CORRELATED SCALAR SUBQUERY", "LIST SUBQUERY",
 }
 
 func plan(t *testing.T, db *sql.DB, query string) (steps []string) {

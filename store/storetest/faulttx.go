@@ -32,6 +32,7 @@ type writes interface {
 	store.UserDirectoryWriter
 	store.TimelineWriter
 	store.MemberWriter
+	store.RelationWriter
 	store.ReceiptWriter
 	store.TypingWriter
 	store.DeviceKeyWriter

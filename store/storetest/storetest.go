@@ -72,6 +72,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"timeline", timeline()},
 		{"state", state()},
 		{"members", members()},
+		{"relations", relations()},
+		{"threads", threads()},
 		{"receipts", receipts()},
 		{"typing", typing()},
 		{"devicekeys", deviceKeys()},
