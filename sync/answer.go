@@ -52,6 +52,7 @@ func (a *answer) make(ctx context.Context) error {
 	if err := a.readAccountData(ctx); err != nil {
 		return err
 	}
+	a.form.Ignored = a.memo.settings.ignored
 	known := a.memo
 	a.user.SetMemo(a.own, &known)
 	if err := a.makeRooms(ctx); err != nil {

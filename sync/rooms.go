@@ -172,6 +172,11 @@ func (v *visit) tell(ctx context.Context, part string, until store.Pos, before b
 	if len(t.events) == 0 && len(state) == 0 && !t.limited && !whole && !summary && data == nil && more.events == nil && !more.read {
 		return nil
 	}
+	if t.limited { // REL-9: else the client has heard of it all
+		if err := v.form.Bundle(ctx, v.scope, t.events...); err != nil {
+			return err
+		}
+	}
 	w := &v.out
 	w.open('{')
 	w.key("timeline")

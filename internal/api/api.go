@@ -143,6 +143,8 @@ func (a *API) routes() []route {
 		a.messages(),
 		a.event(),
 		a.context(),
+		a.relations(),
+		a.threads(),
 		a.members(),
 		a.timestamp(),
 		a.createRoom(),

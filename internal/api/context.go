@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/room"
@@ -29,6 +30,9 @@ func (a *API) getContext(ctx context.Context, c *caller, in contextIn) (rawJSON,
 		return nil, err
 	}
 	form := a.Reader.Form(c.Device)
+	if err := form.Bundle(ctx, around.Scope, append(slices.Concat(around.Before, around.After), around.Event)...); err != nil {
+		return nil, err
+	}
 	out := events.AppendString([]byte(`{"end":`), around.End)
 	out = form.Append(append(out, `,"event":`...), around.Scope, around.Event)
 	out = form.AppendList(append(out, `,"events_after":`...), around.Scope, around.After)

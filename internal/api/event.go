@@ -28,7 +28,11 @@ func (a *API) getEvent(ctx context.Context, c *caller, in eventIn) (rawJSON, err
 	if err != nil {
 		return nil, err
 	}
-	return a.Reader.Form(c.Device).Append(nil, scope, e), nil
+	form := a.Reader.Form(c.Device)
+	if err := form.Bundle(ctx, scope, e); err != nil {
+		return nil, err
+	}
+	return form.Append(nil, scope, e), nil
 }
 
 func (a *API) getEventAnywhere(ctx context.Context, c *caller, in eventAnywhereIn) (rawJSON, error) {

@@ -37,6 +37,9 @@ func (a *API) getMessages(ctx context.Context, c *caller, in messagesIn) (rawJSO
 		return nil, err
 	}
 	form := a.Reader.Form(c.Device)
+	if err := form.Bundle(ctx, h.Scope, h.Events...); err != nil {
+		return nil, err
+	}
 	out := form.AppendList([]byte(`{"chunk":`), h.Scope, h.Events)
 	if h.End != "" {
 		out = events.AppendString(append(out, `,"end":`...), h.End)

@@ -154,6 +154,9 @@ func load(v store.View, row store.Room) (*Room, error) {
 	if r.receipts, err = v.ReceiptsChanged(row.Num); err != nil {
 		return nil, err
 	}
+	if r.related, err = v.NewestRelation(row.Num); err != nil {
+		return nil, err
+	}
 	history, err := v.StateHistory(row.Num, events.StateKey{Type: events.TypeHistoryVisibility})
 	if err != nil {
 		return nil, err

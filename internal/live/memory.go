@@ -207,6 +207,8 @@ func (m *Memory) apply(changes []change) {
 		case c.receipts:
 			c.room.receiptsAdded(c.pos)
 			m.users.roomChanged(RoomChange{Num: c.room.Num, ID: c.room.ID, Pos: c.pos}, c.user)
+		case c.related:
+			c.room.relationAdded(c.pos)
 		case c.forgotten:
 			m.users.roomForgotten(c.user, c.room.Num)
 		default:

@@ -202,6 +202,12 @@ func TestMemoryEqualsStore(t *testing.T) {
 							}
 						}
 					}
+					if err == nil && rnd.IntN(4) == 0 {
+						var d *live.Draft
+						if d, err = tx.Room(room); err == nil {
+							err = tx.Relate(d, store.Relation{Room: d.Num, Pos: e.Pos, Event: e.Event, Target: 1, Type: "m.reference"})
+						}
+					}
 					if err == nil && rnd.IntN(5) == 0 {
 						err = refused
 					}
@@ -235,7 +241,7 @@ func TestMemoryEqualsStore(t *testing.T) {
 
 // describe lists what a room shows.
 func describe(r *live.Room) map[string]string {
-	out := map[string]string{"newest": fmt.Sprint(r.Newest()), "visibility": fmt.Sprint(r.Visibility())}
+	out := map[string]string{"newest": fmt.Sprint(r.Newest()), "related": fmt.Sprint(r.Related()), "visibility": fmt.Sprint(r.Visibility())}
 	for _, e := range r.State(true) {
 		out[e.Type+"/"+*e.StateKey] = fmt.Sprint(e.Pos, e.Replaces, e.RedactedBy, string(e.Raw))
 	}

@@ -34,6 +34,7 @@ type Room struct {
 	changed    store.Pos // position of the newest state event or redaction of one
 	regrouped  store.Pos // position of the newest member event
 	receipts   store.Pos // position of the newest receipt
+	related    store.Pos // position of the newest event with a relation
 	size       int       // rough bytes, maintained by the writer
 
 	draft *Draft // of the transaction under way; its content is the writer's own, the field of Memory.mu
@@ -91,6 +92,21 @@ func (r *Room) receiptsAdded(pos store.Pos) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.receipts = max(r.receipts, pos)
+}
+
+// Related is the position of the newest event that is related to an earlier one by
+// anything but an annotation; 0 if there is none. No event from there on has
+// anything to be told of with it.
+func (r *Room) Related() store.Pos {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.related
+}
+
+func (r *Room) relationAdded(pos store.Pos) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.related = max(r.related, pos)
 }
 
 // StateEvent returns the current state event of a key, or nil.

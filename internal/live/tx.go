@@ -27,6 +27,7 @@ type change struct {
 	user      events.UserID   // has something new
 	forgotten bool            // the user has forgotten room
 	receipts  bool            // room has new receipts, for the user or all
+	related   bool            // an event of room is related to another one
 	typing    func()          // makes who types in room what it is now
 	presence  func()          // makes the presence of user what it is now
 	rooms     []store.RoomNum // of the user; with presence
@@ -128,14 +129,28 @@ func (tx *Tx) Append(d *Draft, ev *events.Event, txn store.Txn) (*Event, error) 
 	return e, nil
 }
 
+// Relate adds the relation of an event that this transaction has appended to d.
+func (tx *Tx) Relate(d *Draft, r store.Relation) error {
+	if err := tx.PutRelation(r); err != nil {
+		return err
+	}
+	if r.Type != events.RelAnnotation {
+		tx.note(change{room: d.Room, related: true, pos: r.Pos})
+	}
+	return nil
+}
+
 // Redact prunes an event of a room on behalf of a redaction that was appended
-// before.
+// before, and its relation with it (REDACT-12).
 func (tx *Tx) Redact(d *Draft, target, redaction *Event) error {
 	pruned, err := target.Redacted()
 	if err != nil {
 		return err
 	}
 	if err := tx.Tx.Redact(target.Pos, pruned, redaction.Pos); err != nil {
+		return err
+	}
+	if err := tx.DeleteRelation(target.Pos); err != nil {
 		return err
 	}
 	e := *target

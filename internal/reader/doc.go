@@ -24,4 +24,8 @@
 //
 // A [Form] renders events for one request: the fields of `unsigned` depend on who
 // asks and when. The stored JSON is copied, never parsed again.
+//
+// What is related to events comes with them if [Form.Bundle] is told of them before:
+// it reads what there is for a whole page at once, and nothing where a look at the
+// room in memory shows that there can be nothing.
 package reader

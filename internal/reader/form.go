@@ -19,16 +19,20 @@ type Form struct {
 	// is the whole event in client format.
 	Filter *events.Filter
 
-	device string
-	now    time.Time
-	signer *events.Signer
-	erased func(events.UserID) store.Pos
-	spare  []byte // for unsigned
+	// Ignored are those whom the user ignores, if that is known; nil: to be read
+	// where it matters.
+	Ignored map[events.UserID]bool
+
+	reader  *Reader
+	device  string
+	now     time.Time
+	spare   []byte               // for unsigned
+	bundles map[store.Pos][]byte // m.relations by the position of the event
 }
 
 // Form makes the form for the answers to a device.
 func (r *Reader) Form(device string) *Form {
-	return &Form{device: device, now: r.Now(), signer: r.Signer, erased: r.Erased}
+	return &Form{reader: r, device: device, now: r.Now()}
 }
 
 // Append appends an event as the user of the scope sees it.
@@ -40,7 +44,7 @@ func (f *Form) Append(dst []byte, s *Scope, e *live.Event) []byte {
 		return e.AppendClient(dst, events.ClientFormat{OmitRoomID: f.OmitRoomID, Unsigned: unsigned})
 	}
 	if f.Filter.EventFormat == "federation" { // EVT-13
-		return e.AppendRaw(dst, f.signer, unsigned)
+		return e.AppendRaw(dst, f.reader.Signer, unsigned)
 	}
 	if f.Filter.EventFields == nil {
 		return e.AppendClient(dst, events.ClientFormat{OmitRoomID: f.OmitRoomID, Unsigned: unsigned})
@@ -52,7 +56,7 @@ func (f *Form) Append(dst []byte, s *Scope, e *live.Event) []byte {
 // before its sender was erased: redacted (DEACT-4). What a scope does not know
 // without being loaded counts as absence.
 func (f *Form) withoutErased(s *Scope, e *live.Event) *live.Event {
-	if f.erased == nil {
+	if f.reader.Erased == nil {
 		return e
 	}
 	if e.Prev != nil {
@@ -60,7 +64,7 @@ func (f *Form) withoutErased(s *Scope, e *live.Event) *live.Event {
 			e = e.Linked(prev, nil)
 		}
 	}
-	at := f.erased(e.Sender)
+	at := f.reader.Erased(e.Sender)
 	if at == 0 || s.MembershipAt(e.Pos) == events.MembershipJoin || s.MembershipAt(at) == events.MembershipJoin {
 		return e
 	}
@@ -96,6 +100,10 @@ func (f *Form) appendUnsigned(dst []byte, s *Scope, e *live.Event) []byte {
 		case events.MembershipKnock:
 			dst = AppendStripped(append(dst, `,"knock_room_state":`...), s.Room, e.Pos, e)
 		}
+	}
+	if bundle := f.bundles[e.Pos]; bundle != nil { // REL-9
+		dst = append(dst, `,"m.relations":`...)
+		dst = append(dst, bundle...)
 	}
 	if membership := s.MembershipAt(e.Pos); membership != "" { // EVT-9
 		dst = append(dst, `,"membership":`...)

@@ -44,6 +44,16 @@ func (r *Reader) Forward(ctx context.Context, s *Scope, from, until store.Pos, l
 	return w.run(ctx)
 }
 
+// Related is Back or Forward among the events that q wants, between two positions in
+// the direction of the walk.
+func (r *Reader) Related(ctx context.Context, s *Scope, q store.RelatedQuery, back bool, from, to store.Pos, limit int) (Page, error) {
+	w := walk{reader: r, scope: s, back: back, low: from, high: to, limit: limit, query: &q}
+	if back {
+		w.low, w.high = to, from
+	}
+	return w.run(ctx)
+}
+
 // walk is the making of one page.
 type walk struct {
 	reader    *Reader
@@ -52,6 +62,7 @@ type walk struct {
 	low, high store.Pos // what is left to walk over: low < Pos <= high
 	limit     int
 	match     Match
+	query     *store.RelatedQuery // nil: the whole timeline
 	page      Page
 }
 
@@ -138,6 +149,9 @@ func (w *walk) read(ctx context.Context, low, high store.Pos, n int) ([]*live.Ev
 }
 
 func (w *walk) fromMemory(low, high store.Pos, n int) ([]*live.Event, bool) {
+	if w.query != nil {
+		return nil, false
+	}
 	if !w.back {
 		return w.scope.Room.TailAfter(low, high, n)
 	}
@@ -147,12 +161,7 @@ func (w *walk) fromMemory(low, high store.Pos, n int) ([]*live.Event, bool) {
 }
 
 func (w *walk) fromStore(v store.View, low, high store.Pos, n int) ([]*live.Event, error) {
-	read := v.TimelineAfter
-	if w.back {
-		read = v.TimelineBefore
-		low, high = high, low
-	}
-	rows, err := read(w.scope.Room.Num, low, high, n)
+	rows, err := w.rows(v, low, high, n)
 	if err != nil {
 		return nil, err
 	}
@@ -161,6 +170,19 @@ func (w *walk) fromStore(v store.View, low, high store.Pos, n int) ([]*live.Even
 		return chunk, err
 	}
 	return chunk, live.Link(v, w.scope.Room.Version, chunk)
+}
+
+func (w *walk) rows(v store.View, low, high store.Pos, n int) ([]store.Event, error) {
+	switch room := w.scope.Room.Num; {
+	case w.query != nil && w.back:
+		return v.RelationsBefore(*w.query, high, low, n)
+	case w.query != nil:
+		return v.RelationsAfter(*w.query, low, high, n)
+	case w.back:
+		return v.TimelineBefore(room, high, low, n)
+	default:
+		return v.TimelineAfter(room, low, high, n)
+	}
 }
 
 // knows reports whether the scope can decide about all of the events.

@@ -3,8 +3,6 @@ package reader
 import (
 	"errors"
 
-	"github.com/tidwall/gjson"
-
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/live"
 	"github.com/ca4c8834/homeserver/store"
@@ -14,27 +12,12 @@ import (
 // (UNRD-8).
 const threadHops = 3
 
-// Relation is what an event says about another one in m.relates_to.
-type Relation struct {
-	Type  string // rel_type
-	Event events.EventID
-}
-
-// RelationOf returns an event's relation; zero if it has none that is well-formed.
-func RelationOf(e *events.Event) Relation {
-	r := gjson.GetManyBytes(e.Content, `m\.relates_to.rel_type`, `m\.relates_to.event_id`)
-	if r[0].Type != gjson.String || r[1].Type != gjson.String {
-		return Relation{}
-	}
-	return Relation{r[0].Str, events.EventID(r[1].Str)}
-}
-
 // Thread returns the root of the thread that an event is in, "" for the main
 // timeline (UNRD-8).
 func Thread(v store.View, version *events.RoomVersion, e *events.Event) (events.EventID, error) {
 	thread := events.EventID("")
-	err := walkRelations(v, version, e, func(r Relation) bool {
-		if r.Type == "m.thread" {
+	err := walkRelations(v, version, e, func(r events.Relation) bool {
+		if r.Type == events.RelThread {
 			thread = r.Event
 		}
 		return thread == ""
@@ -49,7 +32,7 @@ func RelatedTo(v store.View, version *events.RoomVersion, e *events.Event, root 
 	if related {
 		return true, nil
 	}
-	err := walkRelations(v, version, e, func(r Relation) bool {
+	err := walkRelations(v, version, e, func(r events.Relation) bool {
 		related = r.Event == root
 		return !related
 	})
@@ -58,9 +41,9 @@ func RelatedTo(v store.View, version *events.RoomVersion, e *events.Event, root 
 
 // walkRelations calls f for the relation of an event, of the event it is related
 // to, and so on, until f returns false.
-func walkRelations(v store.View, version *events.RoomVersion, e *events.Event, f func(Relation) bool) error {
+func walkRelations(v store.View, version *events.RoomVersion, e *events.Event, f func(events.Relation) bool) error {
 	for range threadHops {
-		r := RelationOf(e)
+		r := e.Relation()
 		if r.Event == "" || !f(r) {
 			return nil
 		}

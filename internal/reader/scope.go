@@ -77,6 +77,17 @@ func (s *Scope) decides(pos store.Pos) bool {
 		})
 }
 
+// seesAll reports whether the user sees everything after a position, as members do
+// who have been there since.
+func (s *Scope) seesAll(pos store.Pos) bool {
+	if s.Membership() != events.MembershipJoin {
+		return false
+	}
+	open := func(v events.Visibility) bool { return v == events.VisibilityShared || v == events.WorldReadable }
+	return s.Knows(pos) && s.JoinedThroughout(pos, s.asOf) || open(s.visibilityAt(pos)) &&
+		!slices.ContainsFunc(s.visibility, func(v live.VisibilitySince) bool { return v.Pos > pos && !open(v.Value) })
+}
+
 // Load reads all of the user's memberships.
 func (s *Scope) Load(v store.View) error {
 	if s.loaded {

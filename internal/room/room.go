@@ -139,9 +139,19 @@ func (s *Service) append(tx *live.Tx, d *live.Draft, p proposal) (*live.Event, e
 
 // add adds an event to a room, and keeps true what else is known of it.
 func (s *Service) add(tx *live.Tx, d *live.Draft, e *events.Event, txn store.Txn) (*live.Event, error) {
+	related, err := relation(tx, d, e)
+	if err != nil {
+		return nil, err
+	}
 	added, err := tx.Append(d, e, txn)
 	if err != nil {
 		return nil, err
+	}
+	if related != nil {
+		related.Pos = added.Pos
+		if err := tx.Relate(d, *related); err != nil {
+			return nil, err
+		}
 	}
 	if err := reopen(tx, d, added); err != nil {
 		return nil, err

@@ -250,10 +250,10 @@ func (c *count) run(ctx context.Context, until store.Pos) error {
 
 // thread returns the thread of an event, without asking the store for most.
 func (c *count) thread(ctx context.Context, e *live.Event) (thread events.EventID, err error) {
-	switch r := reader.RelationOf(e.Event); {
+	switch r := e.Relation(); {
 	case r.Event == "":
 		return "", nil
-	case r.Type == "m.thread":
+	case r.Type == events.RelThread:
 		return r.Event, nil
 	}
 	err = c.service.memory.View(ctx, func(v store.View) (err error) {

@@ -87,7 +87,7 @@ func relations() []rule {
 		{"Type and EventType are what every relation and every event on the way have to be; Recurse follows RelationDepth relations", func(f *fixture) {
 			room := f.room("r")
 			root := f.add(room, message("root"))[0]
-			note := func(r *store.Relation) { e := *r.Event; e.Type = "note"; r.Event = &e }
+			note := func(r *store.Relation) { r.Event = message("note"); r.Event.Type = "note" }
 			a := f.relate("a", alice, room, root, "x")
 			b := f.relate("b", alice, room, root, "y")
 			ax := f.relate("ax", alice, room, a, "x")
