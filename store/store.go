@@ -140,6 +140,7 @@ type View interface {
 	Threads
 	Receipts
 	Typing
+	Search
 	DeviceKeys
 	OneTimeKeys
 	CrossSigning
@@ -197,6 +198,7 @@ type Tx interface {
 	RelationWriter
 	ReceiptWriter
 	TypingWriter
+	SearchWriter
 	DeviceKeyWriter
 	OneTimeKeyWriter
 	CrossSigningWriter

@@ -284,6 +284,10 @@ func (v faultView) ReceiptsChanged(room store.RoomNum) (store.Pos, error) {
 	return get(v.c, func() (store.Pos, error) { return v.View.ReceiptsChanged(room) })
 }
 
+func (v faultView) SearchText(q store.TextQuery) ([]store.Pos, error) {
+	return get(v.c, func() ([]store.Pos, error) { return v.View.SearchText(q) })
+}
+
 func (v faultView) TypingRooms() ([]events.RoomID, error) {
 	return get(v.c, func() ([]events.RoomID, error) { return v.View.TypingRooms() })
 }

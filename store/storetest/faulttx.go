@@ -35,6 +35,7 @@ type writes interface {
 	store.RelationWriter
 	store.ReceiptWriter
 	store.TypingWriter
+	store.SearchWriter
 	store.DeviceKeyWriter
 	store.OneTimeKeyWriter
 	store.CrossSigningWriter
@@ -215,4 +216,12 @@ func (t faultTx) PutReceipt(r store.Receipt) error {
 
 func (t faultTx) SetTyping(room events.RoomID, typing bool) error {
 	return t.c.do(func() error { return t.writes.SetTyping(room, typing) })
+}
+
+func (t faultTx) PutText(text store.Text) error {
+	return t.c.do(func() error { return t.writes.PutText(text) })
+}
+
+func (t faultTx) DeleteText(pos store.Pos) error {
+	return t.c.do(func() error { return t.writes.DeleteText(pos) })
 }

@@ -76,6 +76,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"threads", threads()},
 		{"receipts", receipts()},
 		{"typing", typing()},
+		{"search", search()},
 		{"devicekeys", deviceKeys()},
 		{"onetimekeys", oneTimeKeys()},
 		{"crosssigning", crossSigning()},
