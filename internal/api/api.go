@@ -141,6 +141,7 @@ func (a *API) routes() []route {
 		a.redact(),
 		a.state(),
 		a.messages(),
+		a.search(),
 		a.event(),
 		a.context(),
 		a.relations(),

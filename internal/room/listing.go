@@ -36,14 +36,18 @@ func stringAt(content []byte, path string) string {
 
 // plainTopic returns the topic as plain text, whichever way it is given (RDIR-9).
 func plainTopic(r described) string {
-	e := r.StateEvent(typeTopic, "")
-	if e == nil {
-		return ""
+	if e := r.StateEvent(typeTopic, ""); e != nil {
+		return topicText(e.Content)
 	}
-	if topic := stringAt(e.Content, "topic"); topic != "" {
+	return ""
+}
+
+// topicText returns the plain text of the content of a topic event, "" if it has none.
+func topicText(content []byte) string {
+	if topic := stringAt(content, "topic"); topic != "" {
 		return topic
 	}
-	for _, form := range gjson.GetBytes(e.Content, `m\.topic.m\.text`).Array() {
+	for _, form := range gjson.GetBytes(content, `m\.topic.m\.text`).Array() {
 		mime, body := form.Get("mimetype"), form.Get("body")
 		if body.Type == gjson.String && (!mime.Exists() || mime.Str == "text/plain") {
 			return body.Str

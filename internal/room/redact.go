@@ -56,6 +56,11 @@ func (s *Service) redact(ctx context.Context, a Actor, p proposal, m Message, ta
 		if err := tx.Redact(d, e, redaction); err != nil {
 			return nil, err
 		}
+		if _, ok := indexed(d, e); ok {
+			if err := tx.DeleteText(e.Pos); err != nil {
+				return nil, err
+			}
+		}
 		if e.Type == typeGuestAccess {
 			if err := s.expelGuests(tx, d); err != nil {
 				return nil, err

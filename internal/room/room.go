@@ -159,6 +159,11 @@ func (s *Service) add(tx *live.Tx, d *live.Draft, e *events.Event, txn store.Txn
 	if err := relist(tx, d, added); err != nil {
 		return nil, err
 	}
+	if text, ok := indexed(d, added); ok {
+		if err := tx.PutText(text); err != nil {
+			return nil, err
+		}
+	}
 	return added, s.stopTyping(tx, d, e)
 }
 
