@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -79,7 +80,11 @@ func (f *Form) withoutErased(s *Scope, e *live.Event) *live.Event {
 
 // AppendList appends events as a JSON array.
 func (f *Form) AppendList(dst []byte, s *Scope, list []*live.Event) []byte {
-	dst = append(dst, '[')
+	size := 2
+	for _, e := range list {
+		size += len(e.Raw) // in client format it is shorter, but for what unsigned adds
+	}
+	dst = append(slices.Grow(dst, size), '[')
 	for i, e := range list {
 		if i > 0 {
 			dst = append(dst, ',')

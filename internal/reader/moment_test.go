@@ -78,3 +78,21 @@ func TestNearestBeyondHidden(t *testing.T) {
 		t.Errorf("a stranger finds %s, %v", name(e), err)
 	}
 }
+
+// Finding an event by its time takes as long in a large room as in a small one.
+func BenchmarkNearest(b *testing.B) {
+	h := newHouse(b)
+	h.member(bob, "join")
+	h.fill(50_000)
+	for _, user := range []events.UserID{alice, bob} {
+		b.Run(user.Localpart(), func(b *testing.B) {
+			b.ReportAllocs()
+			for i := int64(0); b.Loop(); i = (i + 7919) % 50_000 {
+				e, err := h.Nearest(b.Context(), NewScope(h.room(), user), 1000+i, i%2 == 0)
+				if err != nil || e == nil {
+					b.Fatal(name(e), err)
+				}
+			}
+		})
+	}
+}
