@@ -161,6 +161,7 @@ func build(cfg *config) (*Server, error) {
 			return is, err
 		},
 		UnstableFeatures: map[string]bool{
+			"org.matrix.simplified_msc3575":           true, // SLIDE-1, CLIENT-18
 			"uk.half-shot.msc2666.query_mutual_rooms": true, // CLIENT-16
 		},
 	})

@@ -20,6 +20,14 @@ type AccountData interface {
 	// position, global and of all rooms, ordered by position; since 0 is
 	// everything there is.
 	AccountDataSince(user events.UserID, since Pos) ([]AccountDatum, error)
+
+	// AccountDataOf returns all types of one room, or all global ones (room
+	// empty), ordered by type.
+	AccountDataOf(user events.UserID, room events.RoomID) ([]AccountDatum, error)
+
+	// AccountDataOfType returns one type of all rooms where it is set, ordered
+	// by room ID, and not the global one.
+	AccountDataOfType(user events.UserID, typ string) ([]AccountDatum, error)
 }
 
 // AccountDataWriter changes account data.

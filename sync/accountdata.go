@@ -78,8 +78,7 @@ func (a *answer) addAccountDatum(d store.AccountDatum) {
 	if !filter.Match(d.Type, a.User, d.Content) {
 		return
 	}
-	event := append([]byte(`{"content":`), d.Content...)
-	event = append(events.AppendString(append(event, `,"type":`...), d.Type), '}')
+	event := accountDatum(d)
 	if d.Room == "" {
 		a.data.global = append(a.data.global, event)
 		return
@@ -88,6 +87,12 @@ func (a *answer) addAccountDatum(d store.AccountDatum) {
 		a.data.rooms = map[events.RoomID][][]byte{}
 	}
 	a.data.rooms[d.Room] = append(a.data.rooms[d.Room], event)
+}
+
+// accountDatum renders account data as an event.
+func accountDatum(d store.AccountDatum) []byte {
+	event := append([]byte(`{"content":`), d.Content...)
+	return append(events.AppendString(append(event, `,"type":`...), d.Type), '}')
 }
 
 // readSettings reads the account data that the server acts on. Content of another
@@ -103,4 +108,20 @@ func readSettings(v store.View, user events.UserID) (*settings, error) {
 	}
 	block := gjson.GetBytes(permission.Content, "default_action").Str == "block"
 	return &settings{ignored: ignored, blockInvites: block}, nil
+}
+
+// readDirect reads which rooms are direct chats (m.direct).
+func readDirect(v store.View, user events.UserID) (map[events.RoomID]bool, error) {
+	direct := map[events.RoomID]bool{}
+	d, err := v.AccountDatum(user, "", typeDirect)
+	if errors.Is(err, store.ErrNotFound) {
+		return direct, nil
+	}
+	gjson.ParseBytes(d.Content).ForEach(func(_, rooms gjson.Result) bool {
+		for _, id := range rooms.Array() {
+			direct[events.RoomID(id.Str)] = true
+		}
+		return true
+	})
+	return direct, err
 }

@@ -45,7 +45,7 @@ func (s *Service) answer(r Request, u *live.User, since store.Pos, first bool) *
 func (a *answer) full() bool { return a.first || a.FullState }
 
 func (a *answer) make(ctx context.Context) error {
-	a.remember()
+	a.memo, a.own = recall(a.user)
 	if err := a.readDevice(ctx); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/devicelist"
+	"github.com/ca4c8834/homeserver/internal/live"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
 	"github.com/ca4c8834/homeserver/store"
 )
@@ -23,13 +24,16 @@ type Keys interface {
 
 // ToDevice keeps messages from device to device.
 type ToDevice interface {
-	// Pending returns the messages for a device after a position, up to where
-	// the device has everything with them, and whether earlier ones are still
-	// stored.
-	Pending(v store.View, user events.UserID, device string, after, until store.Pos) (messages []json.RawMessage, upTo store.Pos, stale bool, err error)
+	// Pending returns the oldest messages for a device after a position, up to
+	// where the device has everything with them, and whether earlier ones are
+	// still stored. The limit is only ever lowered.
+	Pending(v store.View, user events.UserID, device string, after, until store.Pos, limit int) (messages []json.RawMessage, upTo store.Pos, stale bool, err error)
 	// Acknowledge removes the messages for a device up to a position.
 	Acknowledge(ctx context.Context, user events.UserID, device string, until store.Pos) error
 }
+
+// maxMessages is how many messages to a device an answer has at most.
+const maxMessages = 100
 
 // deviceData is what an answer tells a device alone.
 type deviceData struct {
@@ -66,7 +70,7 @@ func (a *answer) readDevice(ctx context.Context) error {
 			a.empty = false
 		}
 		var upTo store.Pos
-		a.device.messages, upTo, a.device.acknowledge, err = a.ToDevice.Pending(v, a.User, a.Device, a.since, a.until)
+		a.device.messages, upTo, a.device.acknowledge, err = a.ToDevice.Pending(v, a.User, a.Device, a.since, a.until, maxMessages)
 		a.until = min(a.until, upTo)
 		return err
 	})
@@ -99,27 +103,34 @@ func renderCounts(oneTime map[string]int64, unused []string) []byte {
 
 // readDeviceLists reads whose devices have to be fetched anew (SYNC-54, DL-1). Rooms
 // that a filter hides count too (SYNC-55).
-func (a *answer) readDeviceLists(ctx context.Context) error {
-	if a.first {
-		return nil
+func (a *answer) readDeviceLists(ctx context.Context) (err error) {
+	if !a.first {
+		a.device.lists, err = a.deviceLists(ctx, a.user, a.own, a.since)
 	}
+	return err
+}
+
+// deviceLists returns whose devices a user has to fetch anew since a position, and
+// whose not any more. own is when something of the user's own has last changed.
+func (s *Service) deviceLists(ctx context.Context, u *live.User, own, since store.Pos) (lists devicelist.Changes, err error) {
 	var rooms []store.RoomNum
-	for _, c := range a.user.RoomsSince(a.since) {
-		room, err := a.Memory.Room(ctx, c.ID)
+	for _, c := range u.RoomsSince(since) {
+		room, err := s.Memory.Room(ctx, c.ID)
 		if err != nil {
-			return err
+			return lists, err
 		}
-		if room.MembersChanged() > a.since {
+		if room.MembersChanged() > since {
 			rooms = append(rooms, c.Num)
 		}
 	}
-	if rooms == nil && a.user.Devices() <= a.since && a.own <= a.since {
-		return nil
+	if rooms == nil && u.Devices() <= since && own <= since {
+		return lists, nil
 	}
-	return a.Memory.View(ctx, func(v store.View) (err error) {
-		a.device.lists, err = devicelist.Since(v, a.User, a.since, rooms)
+	err = s.Memory.View(ctx, func(v store.View) (err error) {
+		lists, err = devicelist.Since(v, u.ID, since, rooms)
 		return err
 	})
+	return lists, err
 }
 
 func (a *answer) writeDevice() {
@@ -132,17 +143,25 @@ func (a *answer) writeDevice() {
 		}
 		w.closeEvents()
 	}
-	if lists := a.device.lists; lists.Changed != nil || lists.Left != nil {
+	if w.deviceLists(a.device.lists) {
 		a.empty = false
-		w.key("device_lists")
-		w.open('{')
-		w.users("changed", lists.Changed)
-		w.users("left", lists.Left)
-		w.close('}')
 	}
 	if a.device.counts != nil {
 		w.raw(a.device.counts)
 	}
+}
+
+// deviceLists writes changes of device lists, if there are any.
+func (w *writer) deviceLists(lists devicelist.Changes) bool {
+	if lists.Changed == nil && lists.Left == nil {
+		return false
+	}
+	w.key("device_lists")
+	w.open('{')
+	w.users("changed", lists.Changed)
+	w.users("left", lists.Left)
+	w.close('}')
+	return true
 }
 
 func (w *writer) users(name string, list []events.UserID) {

@@ -117,7 +117,7 @@ func (s *Service) RoomInitialSync(ctx context.Context, id events.RoomID, r Initi
 func (s *Service) legacy(ctx context.Context, u *live.User, user events.UserID, device string, since store.Pos, first bool) (*answer, error) {
 	a := s.answer(Request{User: user, Device: device, Filter: &events.Filter{}}, u, since, first)
 	a.form.OmitRoomID = false
-	a.remember()
+	a.memo, a.own = recall(a.user)
 	if err := a.readAccountData(ctx); err != nil {
 		return nil, err
 	}

@@ -1,12 +1,19 @@
 package sync
 
-import "maps"
+import (
+	"maps"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/live"
+	"github.com/ca4c8834/homeserver/store"
+)
 
 // memo is what is remembered of a user between their requests, until something of
 // their own changes. It is immutable once given away.
 type memo struct {
 	settings *settings
-	devices  map[string]deviceMemo // by device ID
+	direct   map[events.RoomID]bool // direct chats; nil: not read
+	devices  map[string]deviceMemo  // by device ID
 }
 
 // deviceMemo is what is remembered of a device.
@@ -15,12 +22,14 @@ type deviceMemo struct {
 	quiet  bool   // no messages are stored for it
 }
 
-// remember takes over what is known from the user's requests before.
-func (a *answer) remember() {
-	a.own = a.user.Own()
-	if m, ok := a.user.Memo().(*memo); ok {
-		a.memo = *m
+// recall returns what is known from the user's requests before, and as of which
+// change of their own.
+func recall(u *live.User) (memo, store.Pos) {
+	own := u.Own()
+	if m, ok := u.Memo().(*memo); ok {
+		return *m, own
 	}
+	return memo{}, own
 }
 
 // keep remembers something of the device.

@@ -46,10 +46,13 @@ type Config struct {
 }
 
 // Service answers /sync. Its methods are safe for concurrent use.
-type Service struct{ Config }
+type Service struct {
+	Config
+	connections connections
+}
 
 // New makes the service. It starts nothing that would have to be stopped.
-func New(cfg Config) *Service { return &Service{cfg} }
+func New(cfg Config) *Service { return &Service{Config: cfg} }
 
 // Request is a request for what is new.
 type Request struct {

@@ -155,6 +155,7 @@ func (a *API) routes() []route {
 		a.receipts(),
 		a.notifications(),
 		a.sync(),
+		a.slidingSync(),
 		a.initialSync(),
 		a.events(),
 		a.alias(),

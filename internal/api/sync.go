@@ -28,9 +28,9 @@ type syncIn struct {
 }
 
 func (a *API) getSync(ctx context.Context, c *caller, in syncIn) (rawJSON, error) {
-	state, ok := presence.ParseState(cmp.Or(in.SetPresence, "online"))
-	if !ok { // SYNC-8
-		return nil, mxerr.InvalidParam("set_presence", "must be online, offline or unavailable")
+	state, err := presenceOf(in.SetPresence)
+	if err != nil {
+		return nil, err
 	}
 	filter, err := a.resolveFilter(ctx, c.User, in.Filter)
 	if err != nil {
@@ -53,6 +53,15 @@ func (a *API) getSync(ctx context.Context, c *caller, in syncIn) (rawJSON, error
 	defer done()
 	answer, err := a.Sync.Sync(ctx, r)
 	return rawJSON(answer), err
+}
+
+// presenceOf reads set_presence (SYNC-8, SLIDE-2).
+func presenceOf(set string) (presence.State, error) {
+	state, ok := presence.ParseState(cmp.Or(set, "online"))
+	if !ok {
+		return state, mxerr.InvalidParam("set_presence", "must be online, offline or unavailable")
+	}
+	return state, nil
 }
 
 // resolveFilter reads a filter that is given inline or by its ID (FILT-3, FILT-4).

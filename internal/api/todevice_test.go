@@ -21,7 +21,7 @@ func (s *server) queue(t testing.TB, user events.UserID, device string, after st
 	t.Helper()
 	var out []string
 	err := s.store.View(t.Context(), func(v store.View) error {
-		messages, _, _, err := s.ToDevice.Pending(v, user, device, after, store.MaxPos)
+		messages, _, _, err := s.ToDevice.Pending(v, user, device, after, store.MaxPos, 100)
 		for _, m := range messages {
 			out = append(out, string(m))
 		}
@@ -187,7 +187,7 @@ func TestToDevicePages(t *testing.T) {
 	page := func(after store.Pos, first, last int, stale bool) (upTo store.Pos) {
 		t.Helper()
 		err := s.store.View(t.Context(), func(v store.View) error {
-			messages, to, isStale, err := s.ToDevice.Pending(v, alice, "PHONE", after, newest)
+			messages, to, isStale, err := s.ToDevice.Pending(v, alice, "PHONE", after, newest, 100)
 			upTo = to
 			if len(messages) != last-first || isStale != stale {
 				t.Errorf("%d messages, want %d; stale %v", len(messages), last-first, isStale)

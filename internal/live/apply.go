@@ -25,6 +25,9 @@ func (r *Room) append(e *Event) int {
 	}
 	r.tail = append(r.tail, e)
 	r.size += e.weight()
+	if Bumps(e.Type) {
+		r.bump = e.Pos
+	}
 	if e.IsState() {
 		r.setState(e)
 	}
@@ -143,6 +146,9 @@ func load(v store.View, row store.Room) (*Room, error) {
 	}
 	for _, e := range r.tail {
 		r.size += e.weight()
+		if Bumps(e.Type) {
+			r.bump = e.Pos
+		}
 	}
 	if n := len(r.tail); n > 0 {
 		r.newest = r.tail[n-1].Pos

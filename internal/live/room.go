@@ -35,6 +35,7 @@ type Room struct {
 	regrouped  store.Pos // position of the newest member event
 	receipts   store.Pos // position of the newest receipt
 	related    store.Pos // position of the newest event with a relation
+	bump       store.Pos // see Bump; 0: not known
 	size       int       // rough bytes, maintained by the writer
 
 	draft *Draft // of the transaction under way; its content is the writer's own, the field of Memory.mu

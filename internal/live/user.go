@@ -88,6 +88,17 @@ func (u *User) RoomsSince(pos store.Pos) []RoomChange {
 	return out
 }
 
+// Place returns what a room is to the user; false if they never had to do with it.
+func (u *User) Place(room store.RoomNum) (RoomChange, bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	p := u.rooms[room]
+	if p == nil {
+		return RoomChange{}, false
+	}
+	return p.RoomChange, true
+}
+
 // Changed is the position of the newest change that concerns the user.
 func (u *User) Changed() store.Pos {
 	u.mu.Lock()

@@ -56,13 +56,23 @@ func (r *Reader) StateChanges(ctx context.Context, room *live.Room, from, until 
 // MembersAt returns the linked member events of those of the users who had one
 // right after a position.
 func (r *Reader) MembersAt(ctx context.Context, room *live.Room, at store.Pos, users []events.UserID) ([]*live.Event, error) {
+	keys := make([]events.StateKey, len(users))
+	for i, u := range users {
+		keys[i] = events.StateKey{Type: events.TypeMember, Key: string(u)}
+	}
+	return r.StateEventsAt(ctx, room, at, keys)
+}
+
+// StateEventsAt returns the linked state events of those of the keys that had one
+// right after a position.
+func (r *Reader) StateEventsAt(ctx context.Context, room *live.Room, at store.Pos, keys []events.StateKey) ([]*live.Event, error) {
 	var list []*live.Event
 	var unknown []events.StateKey
-	for _, u := range users {
-		e, ok := room.StateEventAt(at, events.TypeMember, string(u))
+	for _, k := range keys {
+		e, ok := room.StateEventAt(at, k.Type, k.Key)
 		switch {
 		case !ok:
-			unknown = append(unknown, events.StateKey{Type: events.TypeMember, Key: string(u)})
+			unknown = append(unknown, k)
 		case e != nil:
 			list = append(list, e)
 		}

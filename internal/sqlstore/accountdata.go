@@ -28,6 +28,19 @@ func (v *view) AccountDataSince(user events.UserID, since store.Pos) ([]store.Ac
 		string(user), int64(since))
 }
 
+// AccountDataOf implements store.AccountData.
+func (v *view) AccountDataOf(user events.UserID, room events.RoomID) ([]store.AccountDatum, error) {
+	return all(v, scanAccountDatum, selectAccountDatum+`WHERE user_id = ? AND room_id = ? ORDER BY type`,
+		string(user), string(room))
+}
+
+// AccountDataOfType implements store.AccountData. It looks at all keys of the user
+// and reads the contents of those that count.
+func (v *view) AccountDataOfType(user events.UserID, typ string) ([]store.AccountDatum, error) {
+	return all(v, scanAccountDatum, selectAccountDatum+`WHERE user_id = ? AND room_id > '' AND type = ? ORDER BY room_id`,
+		string(user), typ)
+}
+
 // PutAccountDatum implements store.AccountDataWriter.
 func (t *tx) PutAccountDatum(user events.UserID, d store.AccountDatum) error {
 	_, err := t.exec(`INSERT INTO hs_account_data (user_id, room_id, type, content, pos) VALUES (?, ?, ?, ?, ?)

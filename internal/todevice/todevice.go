@@ -38,7 +38,7 @@ const (
 	maxRecipients = 1000
 	// maxContent is the size of a message's content in bytes (TD-15).
 	maxContent = 64 << 10
-	// pageSize is how many messages a response has (TD-7).
+	// pageSize is how many messages a response has at most (TD-7).
 	pageSize = 100
 	// remembered is how long the repeat of a request is recognised (TD-2).
 	remembered = 7 * 24 * time.Hour
@@ -162,19 +162,20 @@ func (m *Messages) event(content json.RawMessage) []byte {
 }
 
 // Pending returns the messages for a device after a position and up to another,
-// the oldest hundred at most, as of the View (TD-6, TD-7). With those the device
-// has everything up to upTo: that is until, or the position of the last message
-// if there are more. stale says that some up to the position after are still
-// stored.
-func (s *Service) Pending(v store.View, user events.UserID, device string, after, until store.Pos) (messages []json.RawMessage, upTo store.Pos, stale bool, err error) {
+// the oldest ones if there are more than the limit or a hundred, as of the View
+// (TD-6, TD-7). With those the device has everything up to upTo: that is until, or
+// the position of the last message if there are more. stale says that some up to
+// the position after are still stored.
+func (s *Service) Pending(v store.View, user events.UserID, device string, after, until store.Pos, limit int) (messages []json.RawMessage, upTo store.Pos, stale bool, err error) {
 	first, err := v.FirstToDevice(user, device)
 	if err != nil || first > until {
 		return nil, until, false, err // the usual case
 	}
-	rows, err := v.ToDevice(user, device, after, until, pageSize+1)
-	if len(rows) > pageSize {
-		rows = rows[:pageSize]
-		until = rows[pageSize-1].Pos
+	limit = min(max(limit, 1), pageSize)
+	rows, err := v.ToDevice(user, device, after, until, limit+1)
+	if len(rows) > limit {
+		rows = rows[:limit]
+		until = rows[limit-1].Pos
 	}
 	for _, row := range rows {
 		messages = append(messages, row.JSON)

@@ -51,6 +51,31 @@ func accountData() []rule {
 			equal(f, since(f, alice, 0), []store.AccountDatum{second, third, again})
 			equal(f, since(f, alice, third.Pos), []store.AccountDatum{again})
 		}},
+		{"AccountDataOf returns all types of one room, or all global ones, ordered by type", func(f *fixture) {
+			b, a := set(f, alice, room, "m.b", `{"n":1}`), set(f, alice, room, "m.a", `{"n":2}`)
+			global := set(f, alice, "", "m.a", `{"n":3}`)
+			set(f, alice, "!r2:example.org", "m.a", `{"n":4}`)
+			set(f, bob, room, "m.a", `{"n":5}`)
+			f.view(func(v store.View) error {
+				got, err := v.AccountDataOf(alice, room)
+				equal(f, got, []store.AccountDatum{a, b})
+				f.is(err, nil)
+				got, err = v.AccountDataOf(alice, "")
+				equal(f, got, []store.AccountDatum{global})
+				return err
+			})
+		}},
+		{"AccountDataOfType returns one type of all rooms where it is set, ordered by room ID, and not the global one", func(f *fixture) {
+			second, first := set(f, alice, "!r2:example.org", "m.tag", `{"n":1}`), set(f, alice, room, "m.tag", `{"n":2}`)
+			set(f, alice, room, "m.other", `{"n":3}`)
+			set(f, alice, "", "m.tag", `{"n":4}`)
+			set(f, bob, room, "m.tag", `{"n":5}`)
+			f.view(func(v store.View) error {
+				got, err := v.AccountDataOfType(alice, "m.tag")
+				equal(f, got, []store.AccountDatum{second, first})
+				return err
+			})
+		}},
 		{"DeleteAccountData removes all account data of a user; none is no error", func(f *fixture) {
 			set(f, alice, "", "m.a", `{}`)
 			set(f, alice, room, "m.b", `{}`)

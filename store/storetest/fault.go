@@ -204,6 +204,14 @@ func (v faultView) AccountDataSince(user events.UserID, since store.Pos) ([]stor
 	return get(v.c, func() ([]store.AccountDatum, error) { return v.View.AccountDataSince(user, since) })
 }
 
+func (v faultView) AccountDataOf(user events.UserID, room events.RoomID) ([]store.AccountDatum, error) {
+	return get(v.c, func() ([]store.AccountDatum, error) { return v.View.AccountDataOf(user, room) })
+}
+
+func (v faultView) AccountDataOfType(user events.UserID, typ string) ([]store.AccountDatum, error) {
+	return get(v.c, func() ([]store.AccountDatum, error) { return v.View.AccountDataOfType(user, typ) })
+}
+
 func (v faultView) PushRuleChanges(users []events.UserID) ([]store.PushRuleChanges, error) {
 	return get(v.c, func() ([]store.PushRuleChanges, error) { return v.View.PushRuleChanges(users) })
 }

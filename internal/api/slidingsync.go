@@ -1,0 +1,228 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/mxerr"
+	"github.com/ca4c8834/homeserver/sync"
+)
+
+// slidingSync serves what is new in windows of the list of rooms: simplified sliding sync, MSC4186, in the form that
+// clients speak before it is part of the specification.
+func (a *API) slidingSync() []route {
+	return []route{post("/org.matrix.simplified_msc3575/sync", byUser, a.postSlidingSync).at("unstable").guests()}
+}
+
+type slidingIn struct {
+	Pos         string `query:"pos"`
+	Timeout     int64  `query:"timeout"`
+	SetPresence string `query:"set_presence"`
+
+	Connection    string                 `json:"conn_id"`
+	TxnID         string                 `json:"txn_id"`
+	Lists         map[string]slidingList `json:"lists"`
+	Subscriptions map[string]slidingRoom `json:"room_subscriptions"`
+	Extensions    slidingExtensions      `json:"extensions"`
+}
+
+type slidingRoom struct {
+	TimelineLimit int64      `json:"timeline_limit" required:"true"`
+	RequiredState [][]string `json:"required_state"`
+}
+
+type slidingList struct {
+	slidingRoom
+	Ranges  [][]int64      `json:"ranges"`
+	Filters slidingFilters `json:"filters"`
+}
+
+type slidingFilters struct {
+	DM           *bool           `json:"is_dm"`
+	Encrypted    *bool           `json:"is_encrypted"`
+	Invite       *bool           `json:"is_invite"`
+	RoomTypes    json.RawMessage `json:"room_types"`
+	NotRoomTypes json.RawMessage `json:"not_room_types"`
+	Spaces       []string        `json:"spaces"`
+	Tags         []string        `json:"tags"`
+	NotTags      []string        `json:"not_tags"`
+	NameLike     string          `json:"room_name_like"`
+}
+
+type slidingExtensions struct {
+	ToDevice struct {
+		Enabled bool   `json:"enabled"`
+		Since   string `json:"since"`
+		Limit   int64  `json:"limit"`
+	} `json:"to_device"`
+	E2EE struct {
+		Enabled bool `json:"enabled"`
+	} `json:"e2ee"`
+	AccountData slidingExtension `json:"account_data"`
+	Receipts    slidingExtension `json:"receipts"`
+	Typing      slidingExtension `json:"typing"`
+}
+
+type slidingExtension struct {
+	Enabled bool     `json:"enabled"`
+	Lists   []string `json:"lists"`
+	Rooms   []string `json:"rooms"`
+}
+
+// Limits of what a request may ask for (SLIDE-11).
+const (
+	maxSlidingLists = 100
+	maxListName     = 255
+	maxListRanges   = 100
+	maxStateEntries = 1000
+	maxConnectionID = 255
+)
+
+func (a *API) postSlidingSync(ctx context.Context, c *caller, in slidingIn) (rawJSON, error) {
+	state, err := presenceOf(in.SetPresence)
+	if err != nil {
+		return nil, err
+	}
+	if len(in.Connection) > maxConnectionID {
+		return nil, mxerr.InvalidParam("conn_id", "is too long")
+	}
+	r := sync.SlidingRequest{
+		User: c.User, Device: c.Device, Connection: in.Connection, Pos: in.Pos, TxnID: in.TxnID,
+		Timeout:       milliseconds(in.Timeout),
+		Lists:         make(map[string]sync.SlidingList, len(in.Lists)),
+		Subscriptions: make(map[events.RoomID]sync.SlidingRoom, len(in.Subscriptions)),
+		Extensions:    in.Extensions.request(),
+	}
+	if len(in.Lists) > maxSlidingLists {
+		return nil, mxerr.InvalidParam("lists", fmt.Sprintf("has more than %d lists", maxSlidingLists))
+	}
+	for name, l := range in.Lists {
+		list, err := l.request(name)
+		if err != nil {
+			return nil, err
+		}
+		r.Lists[name] = list
+	}
+	for id, room := range in.Subscriptions {
+		if r.Subscriptions[events.RoomID(id)], err = room.request("room_subscriptions." + id); err != nil {
+			return nil, err
+		}
+	}
+	done, err := a.Presence.Sync(ctx, c.User, c.Device, state)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	answer, err := a.Sync.Sliding(ctx, r)
+	return rawJSON(answer), err
+}
+
+func (l *slidingList) request(name string) (out sync.SlidingList, err error) {
+	at := "lists." + name
+	if name == "" || len(name) > maxListName ||
+		strings.Trim(name, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~") != "" {
+		return out, mxerr.InvalidParam("lists", "has a list whose name is not 1 to 255 of 0-9a-zA-Z-._~")
+	}
+	if out.SlidingRoom, err = l.slidingRoom.request(at); err != nil {
+		return out, err
+	}
+	if len(l.Ranges) > maxListRanges {
+		return out, mxerr.InvalidParam(at+".ranges", "are too many")
+	}
+	for _, r := range l.Ranges {
+		if len(r) != 2 || r[0] < 0 || r[1] < r[0] {
+			return out, mxerr.InvalidParam(at+".ranges", "must be pairs of a first and a last place")
+		}
+		const beyond = 1 << 30 // more than anybody has
+		out.Ranges = append(out.Ranges, [2]int{int(min(r[0], beyond)), int(min(r[1], beyond))})
+	}
+	if out.Ranges == nil && l.Ranges != nil {
+		out.Ranges = [][2]int{}
+	}
+	f := &l.Filters
+	out.Filters = sync.SlidingFilters{
+		DM: f.DM, Encrypted: f.Encrypted, Invite: f.Invite,
+		Spaces: roomIDs(f.Spaces), Tags: f.Tags, NotTags: f.NotTags, NameLike: f.NameLike,
+	}
+	if out.Filters.RoomTypes, err = roomTypes(at+".filters.room_types", f.RoomTypes); err != nil {
+		return out, err
+	}
+	out.Filters.NotRoomTypes, err = roomTypes(at+".filters.not_room_types", f.NotRoomTypes)
+	return out, err
+}
+
+func (r *slidingRoom) request(at string) (out sync.SlidingRoom, err error) {
+	if r.TimelineLimit < 0 { // SLIDE-13
+		return out, mxerr.InvalidParam(at+".timeline_limit", "must not be negative")
+	}
+	if len(r.RequiredState) > maxStateEntries {
+		return out, mxerr.InvalidParam(at+".required_state", "has too many entries")
+	}
+	out.TimelineLimit = int(min(r.TimelineLimit, 1<<30))
+	for _, k := range r.RequiredState {
+		if len(k) != 2 {
+			return out, mxerr.InvalidParam(at+".required_state", "must be pairs of a type and a state key")
+		}
+		out.RequiredState = append(out.RequiredState, events.StateKey{Type: k[0], Key: k[1]})
+	}
+	return out, nil
+}
+
+// roomTypes reads a list of types, in which null stands for rooms without one (SLIDE-22).
+func roomTypes(at string, raw json.RawMessage) ([]string, error) {
+	list := gjson.ParseBytes(raw)
+	if raw == nil || list.Type == gjson.Null {
+		return nil, nil
+	}
+	if !list.IsArray() {
+		return nil, mxerr.BadJSON("%s must be an array", at)
+	}
+	types := []string{}
+	for _, t := range list.Array() {
+		if t.Type != gjson.String && t.Type != gjson.Null {
+			return nil, mxerr.BadJSON("%s must be of strings and null", at)
+		}
+		types = append(types, t.Str)
+	}
+	return types, nil
+}
+
+func (e *slidingExtensions) request() (out sync.SlidingExtensions) {
+	if e.ToDevice.Enabled {
+		out.ToDevice = &sync.SlidingToDevice{Since: e.ToDevice.Since, Limit: int(min(max(e.ToDevice.Limit, 0), 1<<30))}
+	}
+	out.E2EE = e.E2EE.Enabled
+	out.AccountData, out.Receipts, out.Typing = e.AccountData.request(), e.Receipts.request(), e.Typing.request()
+	return out
+}
+
+func (e *slidingExtension) request() *sync.SlidingScope {
+	if !e.Enabled {
+		return nil
+	}
+	scope := &sync.SlidingScope{}
+	if all := len(e.Lists) == 1 && e.Lists[0] == "*"; !all { // SLIDE-42
+		scope.Lists = e.Lists
+	}
+	if all := len(e.Rooms) == 1 && e.Rooms[0] == "*"; !all {
+		scope.Rooms = roomIDs(e.Rooms)
+	}
+	return scope
+}
+
+// roomIDs takes texts for IDs of rooms: what is none names no room.
+func roomIDs(texts []string) []events.RoomID {
+	if texts == nil {
+		return nil
+	}
+	ids := make([]events.RoomID, len(texts))
+	for i, text := range texts {
+		ids[i] = events.RoomID(text)
+	}
+	return ids
+}

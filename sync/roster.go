@@ -1,0 +1,236 @@
+package sync
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/live"
+	"github.com/ca4c8834/homeserver/store"
+)
+
+// roster is the lists of a connection, each with the rooms that match its filters.
+// It follows the rooms as they are now, whatever the client has been told, and can
+// be made anew at any time.
+type roster struct {
+	upTo    store.Pos // changes up to here are in it
+	forgets int       // live.User.Forgets at that time
+	lists   map[string]*roll
+	at      map[store.RoomNum]store.Pos // where the rooms are in the lists
+	sieve   *sieve
+}
+
+// roll is one list.
+type roll struct {
+	filters SlidingFilters
+	// rooms are ordered by their newest events, the newest last: that is where
+	// rooms move to.
+	rooms []rank
+	// left is up to when rooms have gone from the list, so that those behind them
+	// have moved up.
+	left store.Pos
+}
+
+// rank is a room in the order of newest events.
+type rank struct {
+	event store.Pos
+	room  store.RoomNum
+}
+
+func (r *roster) size() int {
+	n := len(r.at)
+	for _, l := range r.lists {
+		n += len(l.rooms) / 4
+	}
+	return n
+}
+
+// find returns where a room with its newest event at a position is or would be.
+func (l *roll) find(event store.Pos) (int, bool) {
+	return slices.BinarySearchFunc(l.rooms, event, func(r rank, pos store.Pos) int { return cmp.Compare(r.event, pos) })
+}
+
+// place returns the place of a room from the newest on; false if it is not in the
+// list.
+func (l *roll) place(event store.Pos) (int, bool) {
+	i, ok := l.find(event)
+	return len(l.rooms) - 1 - i, ok
+}
+
+// window returns the rooms in the windows of a list.
+func (l *roll) window(ranges [][2]int) []rank {
+	if ranges == nil {
+		return l.rooms
+	}
+	var out []rank
+	n := len(l.rooms)
+	for _, r := range merged(ranges) {
+		if r[0] < n {
+			out = append(out, l.rooms[n-1-min(r[1], n-1):n-r[0]]...)
+		}
+	}
+	return out
+}
+
+// follow brings the roster up to the present, for the lists that are asked for.
+func (s *slide) follow(ctx context.Context) error {
+	r := &s.conn.roster
+	if len(s.Lists) == 0 {
+		*r = roster{}
+		return nil
+	}
+	if !s.followable() {
+		return s.list(ctx)
+	}
+	for _, c := range s.user.RoomsSince(r.upTo) {
+		if r.at[c.Num] == c.Event && c.Pos > c.Event { // nothing that lists depend on
+			continue
+		}
+		if r.sieve.depends[c.ID] {
+			return s.list(ctx)
+		}
+		if err := s.move(ctx, c); err != nil {
+			return err
+		}
+	}
+	r.upTo = s.until
+	return nil
+}
+
+// followable reports whether the roster is for these lists and needs nothing but the
+// rooms that have changed.
+func (s *slide) followable() bool {
+	r := &s.conn.roster
+	if r.lists == nil || len(r.lists) != len(s.Lists) || r.forgets != s.user.Forgets() {
+		return false
+	}
+	for name, l := range s.Lists {
+		if r.lists[name] == nil || !r.lists[name].filters.equal(&l.Filters) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(s.data, func(d store.AccountDatum) bool {
+		return d.Pos > r.upTo && (d.Type == typeIgnoredUsers || d.Type == typeInvitePermission || d.Type == typeTag || d.Type == typeDirect)
+	})
+}
+
+// move puts a room that has changed where it belongs.
+func (s *slide) move(ctx context.Context, c live.RoomChange) error {
+	r := &s.conn.roster
+	listed, err := s.listed(ctx, c)
+	if err != nil {
+		return err
+	}
+	old := r.at[c.Num]
+	for _, l := range r.lists {
+		i, was := l.find(old)
+		if was = was && old > 0; was {
+			l.rooms = slices.Delete(l.rooms, i, i+1)
+		}
+		matches := listed
+		if matches {
+			if matches, err = s.matches(ctx, &l.filters, c); err != nil {
+				return err
+			}
+		}
+		switch {
+		case matches:
+			i, _ := l.find(c.Event)
+			l.rooms = slices.Insert(l.rooms, i, rank{c.Event, c.Num})
+		case was:
+			l.left = s.until
+		}
+	}
+	if listed {
+		r.at[c.Num] = c.Event
+	} else {
+		delete(r.at, c.Num)
+	}
+	return nil
+}
+
+// list makes the roster.
+func (s *slide) list(ctx context.Context) error {
+	r := &s.conn.roster
+	*r = roster{upTo: s.until, forgets: s.user.Forgets(), lists: map[string]*roll{}}
+	var err error
+	if r.sieve, err = s.newSieve(ctx); err != nil {
+		return err
+	}
+	for name, l := range s.Lists {
+		r.lists[name] = &roll{filters: l.Filters, left: s.until}
+	}
+	all := s.user.RoomsSince(0)
+	r.at = make(map[store.RoomNum]store.Pos, len(all))
+	for _, c := range all {
+		listed, err := s.listed(ctx, c)
+		if err != nil {
+			return err
+		}
+		if !listed {
+			continue
+		}
+		r.at[c.Num] = c.Event
+		for _, l := range r.lists {
+			matches, err := s.matches(ctx, &l.filters, c)
+			if err != nil {
+				return err
+			}
+			if matches {
+				l.rooms = append(l.rooms, rank{c.Event, c.Num})
+			}
+		}
+	}
+	for _, l := range r.lists {
+		slices.SortFunc(l.rooms, func(a, b rank) int { return cmp.Compare(a.event, b.event) })
+	}
+	return nil
+}
+
+// listed reports whether a room may be in lists at all (SLIDE-16, SLIDE-17).
+func (s *slide) listed(ctx context.Context, c live.RoomChange) (bool, error) {
+	switch c.Membership {
+	case events.MembershipJoin, events.MembershipKnock:
+		return true, nil
+	case events.MembershipInvite:
+		set := s.memo.settings
+		if !set.blockInvites && len(set.ignored) == 0 {
+			return true, nil
+		}
+		room, err := s.Memory.Room(ctx, c.ID)
+		if err != nil {
+			return false, err
+		}
+		member := room.Member(s.User)
+		return !set.blockInvites && (member == nil || !set.ignored[member.Sender]), nil
+	}
+	was, known := s.conn.rooms[c.Num]
+	switch {
+	case known && was.pos < c.Event: // that it is over is still to be told, as in /sync (AMB-5)
+		return true, nil
+	case c.Forgotten:
+		return false, nil
+	}
+	return known || c.Removed, nil
+}
+
+// in says why a room is in the answer, if it is.
+func (s *slide) in(ctx context.Context, c live.RoomChange) (in source, err error) {
+	if s.asked.rooms[c.ID] != nil {
+		if in.subscribed, err = s.listed(ctx, c); err != nil { // SLIDE-14
+			return source{}, err
+		}
+	}
+	event, ok := s.conn.roster.at[c.Num]
+	if !ok {
+		return in, nil
+	}
+	for name, l := range s.conn.roster.lists {
+		if i, ok := l.place(event); ok && s.Lists[name].contains(i) {
+			in.lists = append(in.lists, name)
+		}
+	}
+	slices.Sort(in.lists)
+	return in, nil
+}

@@ -1,0 +1,381 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/live"
+	"github.com/ca4c8834/homeserver/internal/reader"
+	"github.com/ca4c8834/homeserver/store"
+)
+
+// glance is the making of one room's entry.
+type glance struct {
+	*slide
+	room   *live.Room
+	scope  *reader.Scope
+	member *live.Event // the user's own
+	want   *interest
+	extras extras
+	was    told // zero if the client does not know the room
+	known  bool
+	now    told
+
+	initial  bool      // everything is told
+	expanded bool      // more of the timeline is told than before
+	raised   bool      // state is told that was not asked for before
+	end      store.Pos // the entry is about the room up to here
+	page     timeline
+	out      writer
+	some     bool // there is something to tell
+}
+
+// visit tells of a room what the client does not know.
+func (s *slide) visit(ctx context.Context, c live.RoomChange, want *interest, extras extras) error {
+	room, err := s.Memory.Room(ctx, c.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	members, err := s.Reader.MembersAt(ctx, room, s.until, []events.UserID{s.User})
+	if err != nil || len(members) == 0 { // invited or joined after until
+		return err
+	}
+	g := &glance{
+		slide: s, room: room, scope: reader.NewScope(room, s.User), member: members[0], want: want, extras: extras, end: s.until,
+	}
+	g.was, g.known = s.conn.rooms[room.Num]
+	g.now = told{pos: s.until, interest: want, limit: math.MaxInt32, extras: extras, counts: g.was.counts}
+	if s.memo.direct[c.ID] {
+		g.now.extras |= flagDM
+	}
+	g.out.open('{')
+	switch membership := g.member.Membership(); membership {
+	case events.MembershipJoin:
+		err = g.joined(ctx)
+	case events.MembershipInvite, events.MembershipKnock:
+		err = g.stripped(ctx)
+	default:
+		err = g.left(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	g.out.close('}')
+	if g.some {
+		s.sections = append(s.sections, section{room.ID, g.out.buf})
+	}
+	s.rooms[room.Num] = g.now
+	return nil
+}
+
+// joined tells of a room that the user is in: from the beginning, unless they have
+// been in it since the client was last told.
+func (g *glance) joined(ctx context.Context) error {
+	stayed := g.known && g.member.Pos <= g.was.pos
+	if g.known && !stayed {
+		if err := g.know(ctx); err != nil {
+			return err
+		}
+		stayed = g.scope.JoinedThroughout(g.was.pos, g.until)
+	}
+	return g.tellAbout(ctx, !stayed)
+}
+
+// know sees to it that the scope knows what has happened since the client was told.
+func (g *glance) know(ctx context.Context) error {
+	if g.scope.Knows(g.was.pos) {
+		return nil
+	}
+	return g.Memory.View(ctx, g.scope.Load)
+}
+
+// stripped tells of a room that the user is invited to or knocks on: once (SLIDE-39).
+func (g *glance) stripped(ctx context.Context) error {
+	g.initial = !g.known || g.member.Pos > g.was.pos
+	if g.initial {
+		g.field("initial").bool(true)
+		g.field("bump_stamp").int(int(g.member.Pos)) // SLIDE-38
+		g.field("invite_state").raw(reader.AppendStripped(nil, g.room, g.until, g.member))
+	}
+	g.direct()
+	return g.tellExtras(ctx)
+}
+
+// left tells of a room that the user has left or was removed from, up to that
+// (SLIDE-40).
+func (g *glance) left(ctx context.Context) error {
+	if err := g.Memory.View(ctx, g.scope.Load); err != nil {
+		return err
+	}
+	g.end = g.scope.LastLeft()
+	if g.end == 0 || g.known && g.end <= g.was.pos && g.member.Pos > g.was.pos { // nothing to see but the own event
+		return g.tellOwn(ctx)
+	}
+	return g.tellAbout(ctx, !g.known || g.end > g.was.pos && g.scope.MembershipAt(g.was.pos) != events.MembershipJoin)
+}
+
+// tellOwn tells of the user's own member event and nothing else, such as that an
+// invite was declined or taken back.
+func (g *glance) tellOwn(ctx context.Context) error {
+	if g.known && g.member.Pos <= g.was.pos {
+		return nil
+	}
+	if !g.known {
+		g.field("initial").bool(true)
+	}
+	g.field("bump_stamp").int(int(g.member.Pos))
+	g.field("required_state").open('[')
+	g.event(g.member)
+	g.out.close(']')
+	return g.tellExtras(ctx)
+}
+
+// tellAbout tells of a room whose history the user sees: everything, or what is new
+// since the client was told.
+func (g *glance) tellAbout(ctx context.Context, initial bool) error {
+	g.initial = initial
+	g.expanded = !initial && g.want.limit > int(g.was.limit)
+	g.raised = !initial && !g.was.interest.coversState(g.want)
+	if err := g.readTimeline(ctx); err != nil {
+		return err
+	}
+	state, err := g.state(ctx)
+	if err != nil {
+		return err
+	}
+	if initial {
+		g.field("initial").bool(true) // SLIDE-31
+	}
+	if g.expanded {
+		g.field("unstable_expanded_timeline").bool(true) // SLIDE-26
+	}
+	if initial || g.expanded || len(g.page.events) > 0 || g.page.limited {
+		g.writeTimeline()
+	}
+	if len(state) > 0 || initial {
+		g.field("required_state").open('[')
+		for _, e := range state {
+			g.event(e)
+		}
+		g.out.close(']')
+	}
+	if err := g.describe(ctx); err != nil {
+		return err
+	}
+	if err := g.bump(ctx); err != nil {
+		return err
+	}
+	g.direct()
+	if g.member.Membership() == events.MembershipJoin {
+		if err := g.count(ctx); err != nil {
+			return err
+		}
+	}
+	return g.tellExtras(ctx)
+}
+
+// readTimeline reads the newest events: those that the client was not told of, or
+// as many as are asked for.
+func (g *glance) readTimeline(ctx context.Context) error {
+	after := g.was.pos
+	if g.initial || g.expanded {
+		after = 0
+	}
+	page, err := g.newest(ctx, after)
+	if err != nil {
+		return err
+	}
+	g.page = page
+	g.now.limit = g.was.limit
+	if g.initial || g.expanded || page.limited {
+		g.now.limit = int32(g.want.limit) //nolint:gosec // at most maxTimeline
+	}
+	return nil
+}
+
+// newest reads the newest events after a position, as many as are asked for.
+func (g *glance) newest(ctx context.Context, after store.Pos) (timeline, error) {
+	page, err := g.Reader.Back(ctx, g.scope, g.end, after, g.want.limit, func(e *events.Event) bool {
+		return e.IsState() || !g.memo.settings.ignored[e.Sender] // SLIDE-36
+	})
+	slices.Reverse(page.Events)
+	t := timeline{events: page.Events, limited: page.More, start: page.Next} // SLIDE-35
+	if len(t.events) > 0 {
+		t.start = t.events[0].Pos - 1
+	}
+	return t, err
+}
+
+func (g *glance) writeTimeline() {
+	fresh := 0
+	g.field("timeline").open('[')
+	for _, e := range g.page.events {
+		g.event(e)
+		if !g.first && e.Pos > g.since { // SLIDE-34
+			fresh++
+		}
+	}
+	g.out.close(']')
+	g.field("num_live").int(fresh)
+	g.field("limited").bool(g.page.limited)
+	g.field("prev_batch").string(reader.Token(g.page.start))
+}
+
+// describe tells the name, the picture, and how many and who the members are, as
+// far as that has changed (SLIDE-32, SLIDE-41).
+func (g *glance) describe(ctx context.Context) error {
+	is, err := g.Reader.StateEventsAt(ctx, g.room, g.end, []events.StateKey{{Type: typeName}, {Type: typeAvatar}})
+	if err != nil {
+		return err
+	}
+	named, renamed := g.text(is, typeName, "name", "name")
+	g.text(is, typeAvatar, "url", "avatar")
+	if g.member.Membership() != events.MembershipJoin {
+		return nil
+	}
+	regrouped := g.initial || g.room.MembersChanged() > g.was.pos
+	if regrouped {
+		g.field("joined_count").int(g.room.Count(events.MembershipJoin))
+		g.field("invited_count").int(g.room.Count(events.MembershipInvite))
+	}
+	if !named && (regrouped || renamed) {
+		g.heroes()
+	}
+	return nil
+}
+
+// text tells a text of a state event if it has changed; null if it has gone.
+func (g *glance) text(state []*live.Event, typ, key, field string) (exists, changed bool) {
+	i := slices.IndexFunc(state, func(e *live.Event) bool { return e.Type == typ })
+	if i < 0 {
+		return false, false
+	}
+	e := state[i]
+	value := gjson.GetBytes(e.Content, key).Str
+	changed = g.initial || e.Pos > g.was.pos || e.RedactedBy > g.was.pos
+	switch {
+	case changed && value != "":
+		g.field(field).string(value)
+	case changed && !g.initial:
+		g.field(field).raw([]byte("null"))
+	}
+	return value != "", changed
+}
+
+func (g *glance) heroes() {
+	w := g.field("heroes")
+	w.open('[')
+	for _, e := range g.room.Heroes(g.User) {
+		w.open('{')
+		w.key("user_id")
+		w.string(*e.StateKey)
+		for _, key := range []string{"displayname", "avatar_url"} {
+			if value := gjson.GetBytes(e.Content, key); value.Type == gjson.String {
+				w.key(key)
+				w.string(value.Str)
+			}
+		}
+		w.close('}')
+	}
+	w.close(']')
+}
+
+// direct tells whether the room is a direct chat, if that has changed.
+func (g *glance) direct() {
+	if is := g.now.is(flagDM); is != g.was.is(flagDM) || g.initial && is {
+		g.field("is_dm").bool(is)
+	}
+}
+
+// count tells how much is unread, if that has changed.
+func (g *glance) count(ctx context.Context) error {
+	counts, err := g.Unread.Of(ctx, g.scope, g.until, g.memo.settings.ignored)
+	if err != nil {
+		return err
+	}
+	total := counts.Total()
+	g.now.counts = unreadCounts{int32(total.Notifications), int32(total.Highlights)} //nolint:gosec // far less
+	if g.initial || g.now.counts != g.was.counts {
+		g.field("notification_count").int(total.Notifications)
+		g.field("highlight_count").int(total.Highlights)
+	}
+	return nil
+}
+
+// bump tells when people were last active in the room, if it is later than the
+// client knows (SLIDE-37, CLIENT-25).
+func (g *glance) bump(ctx context.Context) error {
+	pos := g.member.Pos
+	if g.member.Membership() == events.MembershipJoin {
+		newest, ok := g.room.Bump()
+		if !ok {
+			var err error
+			if newest, err = g.findBump(ctx); err != nil {
+				return err
+			}
+		}
+		if newest > 0 {
+			pos = newest
+		}
+	}
+	if g.initial || pos > g.was.pos {
+		g.field("bump_stamp").int(int(pos))
+	}
+	return nil
+}
+
+// bumpPage is how many events are looked at at once by findBump, bumpScan how many
+// in all.
+const (
+	bumpPage = 200
+	bumpScan = 5000
+)
+
+// findBump looks further back than memory for the newest event that bumps the room,
+// or settles for the oldest event that it has looked at.
+func (g *glance) findBump(ctx context.Context) (found store.Pos, err error) {
+	err = g.Memory.View(ctx, func(v store.View) error {
+		from := store.MaxPos
+		for range bumpScan / bumpPage {
+			rows, err := v.TimelineBefore(g.room.Num, from, 0, bumpPage)
+			if err != nil {
+				return err
+			}
+			for _, r := range rows {
+				if live.Bumps(gjson.GetBytes(r.JSON, "type").Str) {
+					found = r.Pos
+					return nil
+				}
+				from, found = r.Pos-1, r.Pos
+			}
+			if len(rows) < bumpPage {
+				return nil
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		g.room.SetBump(found)
+	}
+	return found, err
+}
+
+// field begins a member of the entry, whose value must follow.
+func (g *glance) field(name string) *writer {
+	g.some = true
+	g.out.key(name)
+	return &g.out
+}
+
+func (g *glance) event(e *live.Event) {
+	g.out.separate()
+	g.out.buf = g.form.Append(g.out.buf, g.scope, e)
+}
