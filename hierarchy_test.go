@@ -202,6 +202,7 @@ func TestHierarchyLinks(t *testing.T) {
 		}
 		alice.want(t, alice.Client, "ROOT", "", want)
 	}
+	set(`{}`)
 	alice.tree(t, "ROOT a", "ROOT B", "B c", "B d")
 	for content, counts := range map[string]bool{ // SPACE-12
 		`,"suggested":true`:   true,

@@ -100,17 +100,18 @@ func build(cfg *config) (*Server, error) {
 	if s.typing, err = typing.New(context.Background(), memory, cfg.now, cfg.logger); err != nil {
 		return nil, err
 	}
-	s.rooms = room.New(room.Config{
-		Memory: memory, Reader: read, Server: cfg.name, Now: cfg.now, DefaultVersion: cfg.roomVersion,
-		Typing:  s.typing,
-		Reports: cfg.reports,
-		Notices: cfg.noticesUser, NoticesName: cfg.noticesName,
-		InviteKeys: identity.Keys{Client: s.outbound},
-	})
-	lists := devicelist.New(memory)
 	rules := pushrules.New(pushrules.Config{
 		Store: cfg.store, Defaults: push.NewDefaults(cfg.pushRules), Waker: memory,
 	})
+	s.rooms = room.New(room.Config{
+		Memory: memory, Reader: read, Server: cfg.name, Now: cfg.now, DefaultVersion: cfg.roomVersion,
+		Typing:    s.typing,
+		RoomRules: rules,
+		Reports:   cfg.reports,
+		Notices:   cfg.noticesUser, NoticesName: cfg.noticesName,
+		InviteKeys: identity.Keys{Client: s.outbound},
+	})
+	lists := devicelist.New(memory)
 	accounts := cfg.accounts
 	accounts.Store, accounts.Server, accounts.Now, accounts.Logger = cfg.store, cfg.name, cfg.now, cfg.logger
 	accounts.Provider, accounts.PublicURL = cfg.provider, cfg.publicURL

@@ -135,6 +135,15 @@ func (p *PowerLevels) Required(eventType string, isState bool) int64 {
 	return p.scalar(eventsDefault)
 }
 
+// UsersDefault returns the level of users who are not named.
+func (p *PowerLevels) UsersDefault() int64 { return p.scalar(usersDefault) }
+
+// EventsDefault returns the level that events need that are neither named nor state events.
+func (p *PowerLevels) EventsDefault() int64 { return p.scalar(eventsDefault) }
+
+// StateDefault returns the level that state events need that are not named.
+func (p *PowerLevels) StateDefault() int64 { return p.scalar(stateDefault) }
+
 // Invite returns the level that inviting needs.
 func (p *PowerLevels) Invite() int64 { return p.scalar(inviteLevel) }
 

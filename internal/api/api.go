@@ -163,6 +163,7 @@ func (a *API) routes() []route {
 		a.userDirectory(),
 		a.summary(),
 		a.hierarchy(),
+		a.upgrade(),
 		a.report(),
 		a.thirdParty(),
 	)

@@ -58,6 +58,23 @@ func (d *Draft) Membership(user events.UserID) string {
 	return events.MembershipLeave
 }
 
+// State returns the current state, in no particular order and without members if
+// members is false.
+func (d *Draft) State(members bool) []*Event {
+	out := d.allState(members)
+	for i, e := range out {
+		if changed, ok := d.state[events.StateKey{Type: e.Type, Key: *e.StateKey}]; ok {
+			out[i] = changed
+		}
+	}
+	for key, e := range d.state {
+		if d.stateEvent(key.Type, key.Key) == nil && (members || key.Type != events.TypeMember) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
 // Count returns how many members have a membership.
 func (d *Draft) Count(membership string) int {
 	n := d.Room.Count(membership)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -158,6 +159,17 @@ func TestRoomIsWhatIsCommitted(t *testing.T) {
 		}
 		if got := string(d.StateEvent("m.room.name", "").Content); got != `{"name":"one"}` || d.Member(bob) != nil || d.Tip().Type != "m.room.name" {
 			t.Errorf("what was undone is still in the draft: %s", got)
+		}
+		topic, err := add(tx, "!r:test", alice, "m.room.topic", new(""), `{}`)
+		if err != nil {
+			return err
+		}
+		left, err := member(tx, "!r:test", alice, "leave")
+		if all := d.State(true); err != nil || len(all) != 4 || !slices.Contains(all, topic) || !slices.Contains(all, left) {
+			t.Errorf("inside the transaction the state is %v, %v", all, err)
+		}
+		if rest := d.State(false); len(rest) != 3 || slices.Contains(rest, left) {
+			t.Errorf("and without members %v", rest)
 		}
 		return nil
 	})

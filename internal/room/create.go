@@ -57,7 +57,8 @@ func (s *Service) Create(ctx context.Context, a Actor, in NewRoom) (id events.Ro
 // beginning is what a room is made of, with all content in canonical form.
 type beginning struct {
 	version *events.RoomVersion
-	create  []byte // content of the create event
+	id      events.RoomID // "" in versions where it follows from the create event
+	create  []byte        // content of the create event
 	public  bool
 	alias   events.RoomAlias // "": none
 	state   []proposal       // power levels first; the sender is the creator
@@ -113,11 +114,10 @@ func (s *Service) begin(tx *live.Tx, a Actor, b *beginning) (*live.Draft, error)
 
 // beginEmpty makes a room of its create event alone.
 func (s *Service) beginEmpty(tx *live.Tx, a Actor, b *beginning) (*live.Draft, error) {
-	draft := events.Draft{Sender: a.User, Type: events.TypeCreate, StateKey: new(string), Content: b.create, TS: s.Now().UnixMilli(), Depth: 1}
+	draft := events.Draft{
+		Room: b.id, Sender: a.User, Type: events.TypeCreate, StateKey: new(string), Content: b.create, TS: s.Now().UnixMilli(), Depth: 1,
+	}
 	for {
-		if !b.version.HashRoomID {
-			draft.Room = events.RoomID("!" + rand.Text() + ":" + string(s.Server))
-		}
 		e, err := b.version.Build(draft, s.Server, rand.Text)
 		if err != nil {
 			return nil, err
@@ -126,7 +126,7 @@ func (s *Service) beginEmpty(tx *live.Tx, a Actor, b *beginning) (*live.Draft, e
 			return nil, err
 		}
 		d, err := tx.CreateRoom(e.Room, b.version)
-		if errors.Is(err, store.ErrExists) { // RVER-16
+		if errors.Is(err, store.ErrExists) && b.id == "" { // RVER-16
 			draft.TS++
 			continue
 		}
@@ -157,15 +157,26 @@ func invalidState(err error) error {
 	return err
 }
 
+// start is the beginning of a room of a version, of which nothing else is known.
+func (s *Service) start(v *events.RoomVersion) *beginning {
+	b := &beginning{version: v}
+	if !v.HashRoomID {
+		b.id = events.RoomID("!" + rand.Text() + ":" + string(s.Server))
+	}
+	return b
+}
+
 // plan makes out what the room shall begin with, in the order of CREATE-3.
 func (s *Service) plan(creator events.UserID, in NewRoom) (*beginning, error) {
-	b := &beginning{version: s.DefaultVersion, public: in.Public, direct: in.Direct}
+	version := s.DefaultVersion
 	if in.Version != "" {
-		var ok bool
-		if b.version, ok = events.LookupVersion(in.Version); !ok {
-			return nil, mxerr.UnsupportedRoomVersion("room version %s is not supported", in.Version) // RVER-4
+		var err error
+		if version, err = lookupVersion(in.Version); err != nil {
+			return nil, err
 		}
 	}
+	b := s.start(version)
+	b.public, b.direct = in.Public, in.Direct
 	switch {
 	case len(in.InitialState) > maxBeginning:
 		return nil, mxerr.InvalidParam("initial_state", "has more than %d events", maxBeginning)
@@ -212,6 +223,14 @@ func (s *Service) plan(creator events.UserID, in NewRoom) (*beginning, error) {
 		b.state = append(b.state, p)
 	}
 	return b, nil
+}
+
+func lookupVersion(id string) (*events.RoomVersion, error) {
+	v, ok := events.LookupVersion(id)
+	if !ok {
+		return nil, mxerr.UnsupportedRoomVersion("room version %s is not supported", id) // RVER-4
+	}
+	return v, nil
 }
 
 // createContent is the content of the create event (CREATE-22). privileged are

@@ -89,7 +89,11 @@ func (s *Service) setMember(tx *live.Tx, d *live.Draft, a Actor, c memberChange)
 	if now != nil && was == c.membership && (c.lazy || repeats(e, now)) { // MEMB-8, MEMB-16, MEMB-26
 		return now, nil
 	}
-	return s.add(tx, d, e, store.Txn{})
+	added, err := s.add(tx, d, e, store.Txn{})
+	if err != nil || c.membership != events.MembershipJoin || was == events.MembershipJoin {
+		return added, err
+	}
+	return added, s.inherit(tx, d, c.target)
 }
 
 // memberContent makes the content of a member event: what is asked for, with the

@@ -44,6 +44,7 @@ type Config struct {
 	// DefaultVersion is the version of new rooms (CREATE-2, RVER-2).
 	DefaultVersion *events.RoomVersion
 	Typing         Typing
+	RoomRules      RoomRules
 	// Reports takes what users report to whoever looks at it. An error goes to
 	// the reporter: nobody has heard them (REP-6).
 	Reports func(context.Context, Report) error
