@@ -232,10 +232,10 @@ func TestSecretsAreKept(t *testing.T) {
 	}
 	keep("registration token", registration)
 	session := call(200, "POST", "/v3/register", "", fmt.Sprintf(`{"username":"alice","password":%q,"refresh_token":true,"auth":{"type":"m.login.registration_token","token":%q}}`, secrets["password"], registration))
-	access := keep("access token", session.Get("access_token").Str)
+	keep("access token", session.Get("access_token").Str)
 	refreshed := call(200, "POST", "/v3/refresh", "", fmt.Sprintf(`{"refresh_token":%q}`, keep("refresh token", session.Get("refresh_token").Str)))
 	keep("second refresh token", refreshed.Get("refresh_token").Str)
-	access = keep("second access token", refreshed.Get("access_token").Str)
+	access := keep("second access token", refreshed.Get("access_token").Str)
 	call(200, "GET", "/v3/account/whoami?access_token="+access, "", "")
 	call(401, "GET", "/v3/account/whoami", keep("unknown token", "hs_nobody_unkn0wn"), "")
 	call(403, "POST", "/v3/login", "", fmt.Sprintf(`{"type":"m.login.password","user":"alice","password":%q}`, secrets["wrong password"]))

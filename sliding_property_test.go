@@ -94,7 +94,6 @@ type viewed struct {
 	timeline   []string
 	state      map[string]string // ID by type and key
 	all        bool              // all of the state was asked for
-	lacking    map[string]bool   // members whom the viewer knows it does not know
 	name       string
 	direct     bool
 	joined     int64
