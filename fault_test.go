@@ -29,6 +29,7 @@ func TestStorageFails(t *testing.T) {
 	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
 	room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
 	bob.Join(t, room)
+	root := alice.Say(t, room, "root")
 	alice.Sync(t)
 
 	txn := 0
@@ -36,6 +37,18 @@ func TestStorageFails(t *testing.T) {
 		"send": func() (string, string, any) {
 			txn++
 			return "PUT", homeservertest.Path("/v3/rooms/{}/send/m.room.message/{}", room, fmt.Sprint("t", txn)), `{"body":"b","msgtype":"m.text"}`
+		},
+		"relation": func() (string, string, any) {
+			txn++
+			return "PUT", homeservertest.Path("/v3/rooms/{}/send/m.room.message/{}", room, fmt.Sprint("t", txn)),
+				`{"body":"b","msgtype":"m.text","m.relates_to":` + relation("m.thread", root) + `}`
+		},
+		"redaction of a relation": func() (string, string, any) {
+			st.FailAt(0, nil)
+			txn++
+			target := sendRelated(t, alice, room, "m.thread", root)
+			alice.Sync(t)
+			return "PUT", homeservertest.Path("/v3/rooms/{}/redact/{}/{}", room, target, fmt.Sprint("r", txn)), `{}`
 		},
 		"state": func() (string, string, any) {
 			txn++
@@ -106,5 +119,6 @@ func snapshot(t *testing.T, c *homeservertest.Client, room events.RoomID) []stri
 		out = append(out, e.Get("event_id").Str)
 		return true
 	})
-	return append(out, fmt.Sprint(state))
+	threads := c.Get(t, homeservertest.Path("/v1/rooms/{}/threads", room)).Get(`chunk.#.unsigned.m\.relations.m\.thread.count`)
+	return append(out, fmt.Sprint(state), threads.Raw)
 }

@@ -1,9 +1,13 @@
 package homeserver_test
 
 import (
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -11,8 +15,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/tidwall/gjson"
 
+	"github.com/ca4c8834/homeserver"
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/homeservertest"
+	"github.com/ca4c8834/homeserver/store/sqlite"
+	"github.com/ca4c8834/homeserver/store/storetest"
 )
 
 // relation is a m.relates_to.
@@ -346,5 +353,112 @@ func TestBundles(t *testing.T) {
 	same(t, "hidden from who has left", bundle(t, bob, room, id).Raw, onlyTwo)
 	if got := bundle(t, carol, room, id); len(got.Map()) != 3 {
 		t.Errorf("who has stayed is told %s", got)
+	}
+}
+
+// Wherever the storage fails under a reading of what is related, the answer is 500.
+func TestStorageFailsUnderRelations(t *testing.T) {
+	t.Parallel()
+	inner, err := sqlite.Memory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := storetest.Faulty(inner)
+	hs := homeservertest.New(t, homeserver.WithStore(st), homeserver.WithLogger(slog.New(slog.DiscardHandler)))
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+	bob.Join(t, room)
+	root := alice.Say(t, room, "root")
+	edit(t, alice, room, root, "edited")
+	sendRelated(t, bob, room, "m.reference", root)
+	edit(t, bob, room, sendRelated(t, bob, room, "m.thread", root), "edited")
+	bob.Leave(t, room)
+	sendRelated(t, alice, room, "m.thread", root)
+	for _, c := range []*homeservertest.Client{alice, bob} {
+		for _, path := range []string{
+			relationsPath(room, root), homeservertest.Path("/v1/rooms/{}/threads", room), homeservertest.Path("/v3/rooms/{}/event/{}", room, root),
+			homeservertest.Path("/v3/rooms/{}/context/{}", room, root), homeservertest.Path("/v3/rooms/{}/messages?dir=b", room),
+		} {
+			n := 1
+			for ; ; n++ {
+				st.FailAt(n, errors.New("disk on fire"))
+				answer := c.Do(t, "GET", path, nil)
+				st.FailAt(0, nil)
+				if answer.Status == 200 {
+					break
+				}
+				answer.WantError(500, "M_UNKNOWN")
+			}
+			if n < 4 {
+				t.Errorf("%s fails at %d calls only", path, n-1)
+			}
+		}
+	}
+}
+
+// BenchmarkRelations measures pages of a large room with one large thread, HTTP and
+// all.
+func BenchmarkRelations(b *testing.B) {
+	const size = 200_000
+	path := filepath.Join(b.TempDir(), "hs.db")
+	st, err := sqlite.Open(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	hs := homeservertest.New(b, homeserver.WithStore(st))
+	alice := hs.User(b, "alice")
+	room := alice.CreateRoom(b, `{"preset":"public_chat"}`)
+	root := alice.Say(b, room, "root")
+	fill(b, path, string(root), size)
+	if st, err = sqlite.Open(path); err != nil {
+		b.Fatal(err)
+	}
+	hs = homeservertest.New(b, homeserver.WithStore(st))
+	alice = hs.Login(b, "alice")
+	for name, path := range map[string]string{
+		"page":    relationsPath(room, root) + "?limit=50",
+		"typed":   relationsPath(room, root, "m.thread", "m.room.message") + "?limit=50",
+		"recurse": relationsPath(room, root) + "?limit=50&recurse=true",
+		"first":   relationsPath(room, root) + "?limit=50&dir=f",
+		"threads": homeservertest.Path("/v1/rooms/{}/threads?limit=50", room),
+		"root":    homeservertest.Path("/v3/rooms/{}/event/{}", room, root),
+	} {
+		if n := len(alice.Get(b, path).Get("chunk").Array()); name != "root" && n == 0 {
+			b.Fatal(name)
+		}
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				alice.Get(b, path)
+			}
+		})
+	}
+}
+
+// fill repeats the last event of a room: every tenth time as an event in its thread,
+// every twentieth as a reaction to one of these.
+func fill(b *testing.B, path, root string, size int) {
+	b.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // for a benchmark
+	for _, statement := range []string{
+		`CREATE TEMP TABLE root AS SELECT pos, room, ts, json FROM hs_events WHERE id = '` + root + `'`,
+		`WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ` + fmt.Sprint(size) + `)
+			INSERT INTO hs_events (pos, room, id, ts, json) SELECT pos + i, room, '$' || i, ts + i, json FROM n, root`,
+		`INSERT INTO hs_relations (target, pos, depth, rel_type, type, sender)
+			SELECT root.pos, e.pos, 1, 'm.thread', 'm.room.message', '@alice:example.org' FROM hs_events e, root WHERE e.pos > root.pos AND e.pos % 10 = 0`,
+		`INSERT INTO hs_relations (target, pos, depth, rel_type, type, sender)
+			SELECT root.pos, e.pos + 1, 2, NULL, NULL, '@alice:example.org' FROM hs_events e, root WHERE e.pos > root.pos AND e.pos % 20 = 0`,
+		`INSERT INTO hs_threads (root, room, latest) SELECT root.pos, room, (SELECT max(pos) FROM hs_relations WHERE depth = 1) FROM root`,
+		`INSERT INTO hs_thread_participants (root, user_id, started, events, latest) SELECT root, '@alice:example.org', 1, 1, latest FROM hs_threads`,
+		`INSERT INTO hs_related_rooms (room, pos) SELECT room, latest FROM hs_threads`,
+		`UPDATE hs_stream SET pos = (SELECT max(pos) FROM hs_events)`,
+	} {
+		if _, err := db.ExecContext(b.Context(), statement); err != nil {
+			b.Fatal(statement, err)
+		}
 	}
 }
