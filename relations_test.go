@@ -451,7 +451,7 @@ func fill(b *testing.B, path, root string, size int) {
 		`INSERT INTO hs_relations (target, pos, depth, rel_type, type, sender)
 			SELECT root.pos, e.pos, 1, 'm.thread', 'm.room.message', '@alice:example.org' FROM hs_events e, root WHERE e.pos > root.pos AND e.pos % 10 = 0`,
 		`INSERT INTO hs_relations (target, pos, depth, rel_type, type, sender)
-			SELECT root.pos, e.pos + 1, 2, NULL, NULL, '@alice:example.org' FROM hs_events e, root WHERE e.pos > root.pos AND e.pos % 20 = 0`,
+			SELECT root.pos, e.pos + 1, 2, '', '', '@alice:example.org' FROM hs_events e, root WHERE e.pos > root.pos AND e.pos % 20 = 0`,
 		`INSERT INTO hs_threads (root, room, latest) SELECT root.pos, room, (SELECT max(pos) FROM hs_relations WHERE depth = 1) FROM root`,
 		`INSERT INTO hs_thread_participants (root, user_id, started, events, latest) SELECT root, '@alice:example.org', 1, 1, latest FROM hs_threads`,
 		`INSERT INTO hs_related_rooms (room, pos) SELECT room, latest FROM hs_threads`,

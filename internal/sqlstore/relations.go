@@ -110,7 +110,7 @@ func (t *tx) PutRelation(r store.Relation) error {
 		return err
 	}
 	_, err = t.exec(`INSERT INTO hs_relations (target, pos, depth, rel_type, type, sender)
-		SELECT target, ?, depth + 1, CASE WHEN rel_type = ? THEN rel_type END, CASE WHEN type = ? THEN type END, ?
+		SELECT target, ?, depth + 1, CASE WHEN rel_type = ? THEN rel_type ELSE '' END, CASE WHEN type = ? THEN type ELSE '' END, ?
 		FROM hs_relations WHERE pos = ? AND depth < ?`,
 		int64(r.Pos), r.Type, e.Type, string(e.Sender), int64(r.Target), int64(store.RelationDepth))
 	if err != nil {
@@ -151,8 +151,8 @@ func (t *tx) DeleteRelation(pos store.Pos) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`DELETE FROM hs_relations WHERE target IN (SELECT target FROM hs_relations WHERE pos = ?)
-		AND pos IN (SELECT pos FROM hs_relations WHERE target = ?)`, int64(pos), int64(pos))
+	_, err = t.exec(`DELETE FROM hs_relations WHERE (target, pos) IN (
+		SELECT a.target, d.pos FROM hs_relations a CROSS JOIN hs_relations d WHERE a.pos = ? AND d.target = ?)`, int64(pos), int64(pos))
 	if err != nil {
 		return err
 	}

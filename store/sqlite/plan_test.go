@@ -43,6 +43,11 @@ func TestPlans(t *testing.T) {
 			t.Errorf("%s\nwalks more than the state at one position", query)
 		}
 		for _, step := range plan(t, db, query) {
+			if strings.Contains(query, "hs_relations") && strings.Contains(query, "rel_type = 'm.") || strings.Contains(query, "AND rel_type = ?") {
+				if strings.Contains(step, "PRIMARY KEY (target=?") && !strings.Contains(step, "rel_type=?") || strings.Contains(step, "hs_relations_") {
+					t.Errorf("%s\nwalks relations of all types: %s", query, step)
+				}
+			}
 			if slices.ContainsFunc(fine, func(ok string) bool { return strings.HasPrefix(step, ok) }) {
 				continue
 			}

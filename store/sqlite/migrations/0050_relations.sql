@@ -6,14 +6,14 @@ CREATE TABLE hs_relations (
     target   INTEGER NOT NULL, -- position of the event that is led to
     pos      INTEGER NOT NULL, -- of the event that leads there
     depth    INTEGER NOT NULL, -- through how many relations; 1: its own
-    rel_type TEXT,             -- of all relations on the way; NULL: they differ
-    type     TEXT,             -- of all events on the way but the target; NULL: they differ
+    rel_type TEXT NOT NULL,    -- of all relations on the way; empty: they differ
+    type     TEXT NOT NULL,    -- of all events on the way but the target; empty: they differ
     sender   TEXT NOT NULL,
-    PRIMARY KEY (target, pos)
+    PRIMARY KEY (target, rel_type, pos)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX hs_relations_pos ON hs_relations (pos);
-CREATE INDEX hs_relations_direct ON hs_relations (target, depth); -- and pos, as the next
-CREATE INDEX hs_relations_type ON hs_relations (target, rel_type);
+CREATE INDEX hs_relations_all ON hs_relations (target, pos);
+CREATE INDEX hs_relations_direct ON hs_relations (target, depth, pos);
 
 -- Where a room's newest relation is that is told of with its target.
 CREATE TABLE hs_related_rooms (
