@@ -32,6 +32,11 @@ func TestStorageFails(t *testing.T) {
 	root := alice.Say(t, room, "root")
 	alice.Sync(t)
 
+	old := alice.CreateRoom(t, `{"preset":"public_chat","visibility":"public","room_version":"11","room_alias_name":"old"}`)
+	alice.Put(t, homeservertest.Path("/v3/user/{}/rooms/{}/tags/u.work", alice.User, old), `{}`)
+	alice.Put(t, homeservertest.Path("/v3/pushrules/global/room/{}", old), `{"actions":[]}`)
+	alice.Sync(t)
+
 	txn := 0
 	for what, request := range map[string]func() (method, path string, body any){
 		"send": func() (string, string, any) {
@@ -61,7 +66,8 @@ func TestStorageFails(t *testing.T) {
 			alice.Sync(t)
 			return "PUT", homeservertest.Path("/v3/rooms/{}/redact/{}/{}", room, target, fmt.Sprint("r", txn)), `{}`
 		},
-		"create": func() (string, string, any) { return "POST", "/v3/createRoom", `{"name":"N","preset":"public_chat"}` },
+		"create":  func() (string, string, any) { return "POST", "/v3/createRoom", `{"name":"N","preset":"public_chat"}` },
+		"upgrade": func() (string, string, any) { return "POST", upgradePath(old), `{"new_version":"10"}` }, // UPGR-4: all or nothing
 		"account data": func() (string, string, any) {
 			txn++
 			return "PUT", homeservertest.Path("/v3/user/{}/account_data/x", alice.User), fmt.Sprintf(`{"n":%d}`, txn)
@@ -86,7 +92,7 @@ func TestStorageFails(t *testing.T) {
 			if sync := alice.Sync(t); sync.Get("rooms").Exists() || sync.Get("account_data").Exists() {
 				t.Fatalf("%s failed at call %d, and a sync shows %s", what, n, sync)
 			}
-			if n > 100 {
+			if n > 300 {
 				t.Fatalf("%s never succeeds", what)
 			}
 		}

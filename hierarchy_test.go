@@ -375,6 +375,49 @@ func TestHierarchyPages(t *testing.T) {
 	})
 }
 
+// Neither a page nor the walk to it goes on for ever, whatever clients ask for and put
+// into spaces.
+func TestHierarchyBounds(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice := newAtlas(hs.User(t, "alice"))
+	space := func(name string, children int, child func(i int) events.RoomID) {
+		links := make([]any, children)
+		for i := range links {
+			links[i] = map[string]any{"type": "m.space.child", "state_key": child(i), "content": map[string]any{"via": []string{"x"}}}
+		}
+		alice.rooms[name] = alice.CreateRoom(t, map[string]any{"initial_state": links, "creation_content": map[string]any{"type": "m.space"}})
+	}
+	t.Run("limit is capped", func(t *testing.T) { // SPACE-6
+		space("LARGE", 500, func(int) events.RoomID { return alice.CreateRoom(t, nil) })
+		page := alice.Get(t, alice.path("LARGE", "limit=9007199254740991"))
+		if n := len(page.Get("rooms").Array()); n != 500 || !page.Get("next_batch").Exists() {
+			t.Errorf("%d rooms", n)
+		}
+		page = alice.Get(t, alice.path("LARGE", "limit=9007199254740991&from="+page.Get("next_batch").Str))
+		if n := len(page.Get("rooms").Array()); n != 1 || page.Get("next_batch").Exists() {
+			t.Errorf("then %d rooms", n)
+		}
+		if n := len(alice.Get(t, alice.path("LARGE", "")).Get("rooms").Array()); n != 50 {
+			t.Errorf("%d rooms without a limit", n)
+		}
+	})
+	t.Run("links are followed for a while", func(t *testing.T) { // SPACE-7
+		alice.room(t, "ROOT", "first", "last")
+		alice.link(t, "ROOT", "first", `,"order":"00"`)
+		for i := range 11 {
+			name := fmt.Sprint("SPACE", i)
+			space(name, 1000, func(j int) events.RoomID { return events.RoomID(fmt.Sprintf("!%d-%d:example.org", i, j)) })
+			alice.link(t, "ROOT", name, `,"order":"1"`)
+		}
+		alice.link(t, "ROOT", "last", `,"order":"2"`)
+		page := alice.Get(t, alice.path("ROOT", "")).Get("rooms.#.room_id").String()
+		if !strings.Contains(page, string(alice.rooms["first"])) || strings.Contains(page, string(alice.rooms["last"])) {
+			t.Errorf("rooms %s", page)
+		}
+	})
+}
+
 // A large space, all of it on one page or in many.
 func BenchmarkHierarchy(b *testing.B) {
 	hs := homeservertest.New(b)
