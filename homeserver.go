@@ -95,7 +95,7 @@ func build(cfg *config) (*Server, error) {
 	}
 	s := &Server{name: cfg.name, store: cfg.store, life: newLifetime(), outbound: outbound.New(nil)}
 	limiter := ratelimit.New(cfg.limits, cfg.now)
-	memory := live.New(cfg.store, live.DefaultLimit, cfg.now)
+	memory := live.New(cfg.store, cfg.roomMemory, cfg.now)
 	read := &reader.Reader{Memory: memory, Signer: signer, Now: cfg.now}
 	if s.typing, err = typing.New(context.Background(), memory, cfg.now, cfg.logger); err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"github.com/ca4c8834/homeserver/internal/account"
 	"github.com/ca4c8834/homeserver/internal/api"
 	"github.com/ca4c8834/homeserver/internal/content"
+	"github.com/ca4c8834/homeserver/internal/live"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
 	"github.com/ca4c8834/homeserver/push"
 	"github.com/ca4c8834/homeserver/store"
@@ -48,6 +49,7 @@ type config struct {
 	cost               account.Cost
 	openUserDirectory  bool
 	noPresence         bool
+	roomMemory         int
 	reports            func(context.Context, Report) error
 	notices            string // localpart
 	noticesName        string
@@ -63,6 +65,8 @@ func configure(name string, options []Option) (*config, error) {
 		cost:   account.DefaultCost(),
 		logger: slog.Default(),
 		now:    time.Now,
+
+		roomMemory: live.DefaultLimit,
 	}
 	c.roomVersion, _ = events.LookupVersion(events.DefaultVersion)
 	var err error
@@ -276,6 +280,18 @@ func WithOpenUserDirectory() Option {
 // no effect.
 func WithoutPresence() Option {
 	return func(c *config) { c.noPresence = true }
+}
+
+// WithRoomMemory sets roughly how many bytes the rooms that are in use may take in
+// memory: about 1 KB for a member or a state event. Rooms beyond that are read again
+// when they are needed, which takes about a millisecond each. Default: 32 MiB, which
+// leaves the whole server under a hundred.
+func WithRoomMemory(bytes int) Option {
+	return func(c *config) {
+		if c.roomMemory = bytes; bytes <= 0 {
+			c.fault("WithRoomMemory: %d bytes", bytes)
+		}
+	}
 }
 
 // WithLogger sets where the server logs to: Error is a fault of the server,

@@ -33,6 +33,7 @@ func TestFaults(t *testing.T) {
 		"one every 1s, burst 0":                homeserver.WithRateLimit(homeserver.RateMedia, time.Second, 0),
 		"WithClientAddress":                    homeserver.WithClientAddress(nil),
 		"WithReports":                          homeserver.WithReports(nil),
+		"WithRoomMemory: 0":                    homeserver.WithRoomMemory(0),
 		"WithMediaStore":                       homeserver.WithMediaStore(nil),
 		"WithMediaRules":                       homeserver.WithMediaRules(homeserver.MediaRules{MaxUpload: -1}),
 		"WithURLPreviews":                      homeserver.WithURLPreviews(homeserver.PreviewAddresses{Deny: make([]netip.Prefix, 1)}),

@@ -21,16 +21,10 @@ type answer struct {
 	memo         memo
 	device       deviceData
 	data         accountData
-	presence     [][]byte             // rendered
-	rooms        map[string][]section // by the name of their part
+	presence     [][]byte           // rendered
+	rooms        map[string]*writer // the rooms of each part
 	empty        bool
 	out          writer
-}
-
-// section is what is told about one room.
-type section struct {
-	room events.RoomID
-	json []byte
 }
 
 func (s *Service) answer(r Request, u *live.User, since store.Pos, first bool) *answer {
@@ -65,6 +59,7 @@ func (a *answer) make(ctx context.Context) error {
 		return err
 	}
 	w := &a.out
+	w.buf = make([]byte, 0, a.size()+1024)
 	w.open('{')
 	w.key("next_batch")
 	w.string(reader.Token(a.until))
@@ -81,16 +76,12 @@ func (a *answer) make(ctx context.Context) error {
 		w.key("rooms")
 		w.open('{')
 		for _, part := range []string{"join", "invite", "knock", "leave"} {
-			if len(a.rooms[part]) == 0 {
-				continue
+			if rooms := a.rooms[part]; rooms != nil {
+				w.key(part)
+				w.open('{')
+				w.raw(rooms.buf)
+				w.close('}')
 			}
-			w.key(part)
-			w.open('{')
-			for _, s := range a.rooms[part] {
-				w.key(string(s.room))
-				w.raw(s.json)
-			}
-			w.close('}')
 		}
 		w.close('}')
 	}
@@ -99,10 +90,26 @@ func (a *answer) make(ctx context.Context) error {
 	return nil
 }
 
-// add puts a room into a part of the answer.
-func (a *answer) add(part string, room events.RoomID, json []byte) {
+// begin begins the section of a room in a part of the answer. The section ends with
+// close('}').
+func (a *answer) begin(part string, room events.RoomID) *writer {
 	if a.rooms == nil {
-		a.rooms = map[string][]section{}
+		a.rooms = map[string]*writer{}
 	}
-	a.rooms[part] = append(a.rooms[part], section{room, json})
+	w := a.rooms[part]
+	if w == nil {
+		w = &writer{}
+		a.rooms[part] = w
+	}
+	w.key(string(room))
+	w.open('{')
+	return w
+}
+
+// size is roughly how long the rooms of the answer are.
+func (a *answer) size() (n int) {
+	for _, w := range a.rooms {
+		n += len(w.buf)
+	}
+	return n
 }

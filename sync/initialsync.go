@@ -54,11 +54,10 @@ func (s *Service) InitialSync(ctx context.Context, r InitialRequest) (json.RawMe
 		if v == nil || c.Forgotten {
 			continue
 		}
-		v.out = a.out
+		v.out = &a.out
 		if err := v.info(ctx, r); err != nil {
 			return nil, err
 		}
-		a.out = v.out
 		list, err := v.ephemeral(ctx, true)
 		if err != nil {
 			return nil, err
@@ -91,8 +90,8 @@ func (s *Service) RoomInitialSync(ctx context.Context, id events.RoomID, r Initi
 	if err != nil {
 		return nil, err
 	}
-	v := &visit{answer: a, room: access.Room, scope: access.Scope, member: access.Member(), end: min(a.until, access.Until)}
-	w := &v.out
+	v := &visit{answer: a, room: access.Room, scope: access.Scope, member: access.Member(), end: min(a.until, access.Until), out: &a.out}
+	w := v.out
 	w.open('{')
 	if err := v.content(ctx, r.limit()); err != nil {
 		return nil, err
@@ -126,7 +125,7 @@ func (s *Service) legacy(ctx context.Context, u *live.User, user events.UserID, 
 
 // info writes the entry of a room in the answer to GET /initialSync (LEG-7).
 func (v *visit) info(ctx context.Context, r InitialRequest) error {
-	w := &v.out
+	w := v.out
 	switch v.member.Membership() {
 	case events.MembershipJoin:
 		v.end = v.until
@@ -187,7 +186,7 @@ func (v *visit) content(ctx context.Context, limit int) error {
 	if err != nil {
 		return err
 	}
-	w := &v.out
+	w := v.out
 	w.key("room_id")
 	w.string(string(v.room.ID))
 	if v.member != nil {

@@ -18,13 +18,11 @@ func (v *visit) invite() {
 func (v *visit) knock() { v.stripped("knock", "knock_state") }
 
 func (v *visit) stripped(part, name string) {
-	w := &v.out
-	w.open('{')
+	w := v.begin(part)
 	w.key(name)
 	w.open('{')
 	w.key("events")
 	w.raw(reader.AppendStripped(nil, v.room, store.MaxPos, v.member))
 	w.close('}')
 	w.close('}')
-	v.add(part, v.room.ID, w.buf)
 }

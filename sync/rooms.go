@@ -34,17 +34,15 @@ func (a *answer) makeRooms(ctx context.Context) error {
 		if told[id] {
 			continue
 		}
-		w := writer{}
-		w.open('{')
-		writeEvents(&w, "account_data", data)
-		w.close('}')
 		room, err := a.Memory.Room(ctx, id)
 		switch {
 		case errors.Is(err, store.ErrNotFound): // data may be set for any room ID
 		case err != nil:
 			return err
 		case room.Membership(a.User) == events.MembershipJoin:
-			a.add("join", id, w.buf)
+			w := a.begin("join", id)
+			writeEvents(w, "account_data", data)
+			w.close('}')
 		}
 	}
 	return nil
@@ -93,7 +91,7 @@ type visit struct {
 	scope  *reader.Scope
 	member *live.Event // the user's own at the end of the interval
 	end    store.Pos   // the user may not know the state after this
-	out    writer
+	out    *writer
 }
 
 // join tells of a room that the user is in.
@@ -177,8 +175,7 @@ func (v *visit) tell(ctx context.Context, part string, until store.Pos, before b
 			return err
 		}
 	}
-	w := &v.out
-	w.open('{')
+	w := v.begin(part)
 	w.key("timeline")
 	w.open('{')
 	w.key("events")
@@ -218,14 +215,12 @@ func (v *visit) tell(ctx context.Context, part string, until store.Pos, before b
 		writeEvents(w, "account_data", data)
 	}
 	w.close('}')
-	v.add(part, v.room.ID, w.buf)
 	return nil
 }
 
 // tellOnly writes a "leave" section with one event and nothing else.
 func (v *visit) tellOnly(e *live.Event) {
-	w := &v.out
-	w.open('{')
+	w := v.begin("leave")
 	w.key("timeline")
 	w.open('{')
 	w.key("events")
@@ -244,7 +239,12 @@ func (v *visit) tellOnly(e *live.Event) {
 	}
 	w.closeEvents()
 	w.close('}')
-	v.add("leave", v.room.ID, w.buf)
+}
+
+// begin begins the room's section.
+func (v *visit) begin(part string) *writer {
+	v.out = v.answer.begin(part, v.room.ID)
+	return v.out
 }
 
 func (v *visit) event(e *live.Event) {

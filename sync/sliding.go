@@ -14,6 +14,12 @@ import (
 	"github.com/ca4c8834/homeserver/store"
 )
 
+// section is what is told about one room.
+type section struct {
+	room events.RoomID
+	json []byte
+}
+
 // Sliding answers a request for what is new on a connection with a JSON object. It
 // returns at once without a position, and otherwise as soon as there is something
 // to tell. Errors: M_UNKNOWN_POS for a position that the connection does not know

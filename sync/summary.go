@@ -23,7 +23,7 @@ func (v *visit) summaryChanged(until store.Pos) bool {
 }
 
 func (v *visit) summary() {
-	w := &v.out
+	w := v.out
 	w.key("summary")
 	w.open('{')
 	w.key("m.joined_member_count")

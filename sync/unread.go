@@ -39,7 +39,7 @@ func (v *visit) writeUnread(c unread.Counts) {
 }
 
 func (v *visit) writeCount(c unread.Count) {
-	w := &v.out
+	w := v.out
 	w.open('{')
 	w.key("highlight_count")
 	w.int(c.Highlights)
