@@ -115,3 +115,68 @@ func TestThreads(t *testing.T) {
 		sameIDs(t, "threads of who comes late", eventIDs(threads(t, carol, "").Get("chunk")), third, byBob, byAlice)
 	})
 }
+
+// For receipts and counts an event is in the thread that it leads to.
+func TestThreadsOfReceipts(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+	bob.Join(t, room)
+	root := alice.Say(t, room, "root")
+	in := sendRelated(t, alice, room, "m.thread", root)
+	one := sendRelated(t, alice, room, "m.reference", in)
+	two := sendRelated(t, alice, room, "m.reference", one)
+	three := sendRelated(t, alice, room, "m.reference", two)
+	ofRoot := sendRelated(t, alice, room, "m.reference", root)
+	for name, tt := range map[string]struct {
+		event  events.EventID
+		thread string
+		want   int
+	}{
+		"REL-25: has m.thread":                 {in, string(root), 200},
+		"REL-25: reaches one by two relations": {one, string(root), 200},
+		"REL-25: by three":                     {two, string(root), 200},
+		"REL-25: by four":                      {three, string(root), 400},
+		"REL-25: too far is main":              {three, "main", 200},
+		"REL-25: a root is in main":            {root, "main", 200},
+		"REL-25: a relation to a root is main": {ofRoot, "main", 200},
+		"REL-25: in a thread, so not in main":  {in, "main", 400},
+		"REL-25: leads to a thread, not main":  {two, "main", 400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := homeservertest.Path("/v3/rooms/{}/receipt/m.read/{}", room, tt.event)
+			bob.Do(t, "POST", path, map[string]any{"thread_id": tt.thread}).Want(tt.want)
+		})
+	}
+	// The counts of threads and main, of somebody who has read nothing since they came.
+	carol := hs.User(t, "carol")
+	carol.Join(t, room)
+	sendRelated(t, alice, room, "m.reference", two)
+	sendRelated(t, alice, room, "m.reference", one)
+	sendRelated(t, alice, room, "m.thread", root)
+	sendRelated(t, alice, room, "m.reference", root)
+	same(t, "REL-25: counts of the thread", unreadOf(t, carol, room, true, root), "2/0")
+	same(t, "REL-25: counts of main", unreadOf(t, carol, room, true, ""), "2/0")
+}
+
+// DEACT-4: what an erased user has sent is not told to those who come later, with
+// other events either.
+func TestBundlesOfErasedUsers(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	room := bob.CreateRoom(t, `{"preset":"public_chat"}`)
+	alice.Join(t, room)
+	said, root := alice.Say(t, room, "secret"), bob.Say(t, room, "root")
+	changed := edit(t, alice, room, said, "secret too")
+	last := sendRelated(t, alice, room, "m.thread", root)
+	alice.Post(t, "/v3/account/deactivate", `{"erase":true,"auth":{"type":"m.login.password","user":"alice","password":"`+homeservertest.Password+`"}}`)
+	carol := hs.User(t, "carol")
+	carol.Join(t, room)
+	same(t, "who was there", bundle(t, bob, room, said).Get(`m\.replace.event_id`).Str, string(changed))
+	same(t, "who comes later", bundle(t, carol, room, said).Raw, "")
+	latest := bundle(t, carol, room, root).Get(`m\.thread.latest_event`)
+	same(t, "the latest event", latest.Get("event_id").Str, string(last))
+	same(t, "is redacted", latest.Get("content").Raw, "{}")
+}
