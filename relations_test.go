@@ -312,15 +312,18 @@ func TestBundles(t *testing.T) {
 	one := sendRelated(t, bob, room, "m.reference", id)
 	two := sendRelated(t, carol, room, "m.reference", id)
 	indirect := sendRelated(t, carol, room, "m.reference", two)
+	alice.Say(t, room, "thumbs")
 	react(t, bob, room, id, "👍").Want(200)
 	want := fmt.Sprintf(`{"m.reference":{"chunk":[{"event_id":%q},{"event_id":%q}]}}`, one, two) // REL-12, REL-16: no annotations
-	filter := url.QueryEscape(`{"room":{"timeline":{"limit":5}}}`)
+	filter := url.QueryEscape(`{"room":{"timeline":{"limit":6}}}`)
 	served := map[string]gjson.Result{ // REL-9
 		"/event":     alice.Get(t, homeservertest.Path("/v3/rooms/{}/event/{}", room, id)),
 		"/context":   alice.Get(t, homeservertest.Path("/v3/rooms/{}/context/{}", room, id)).Get("event"),
 		"before":     alice.Get(t, homeservertest.Path("/v3/rooms/{}/context/{}", room, one)).Get("events_before.0"),
-		"/messages":  alice.Get(t, homeservertest.Path("/v3/rooms/{}/messages?dir=b", room)).Get("chunk.4"),
+		"/messages":  alice.Get(t, homeservertest.Path("/v3/rooms/{}/messages?dir=b", room)).Get("chunk.5"),
 		"/sync":      homeservertest.Timeline(alice.Get(t, "/v3/sync?filter="+filter), room)[0],
+		"/search":    search(t, alice, `{"search_term":"root"}`, "").Get("results.0.result"),
+		"found by":   search(t, alice, `{"search_term":"thumbs","event_context":{"before_limit":4}}`, "").Get("results.0.context.events_before.3"),
 		"/relations": alice.Get(t, relationsPath(room, id)).Get(fmt.Sprintf(`chunk.#(event_id==%q)`, two)),
 	}
 	for name, e := range served {

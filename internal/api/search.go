@@ -57,7 +57,13 @@ func (a *API) postSearch(ctx context.Context, c *caller, in searchIn) (rawJSON, 
 	if err != nil {
 		return nil, err
 	}
-	return appendFound([]byte(`{"search_categories":{"room_events":`), a.Reader.Form(c.Device), found), nil
+	form := a.Reader.Form(c.Device)
+	for scope, list := range found.Shown() {
+		if err := form.Bundle(ctx, scope, list...); err != nil {
+			return nil, err
+		}
+	}
+	return appendFound([]byte(`{"search_categories":{"room_events":`), form, found), nil
 }
 
 func (in *searchEventsIn) request() (r room.SearchRequest, err error) {

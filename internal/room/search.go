@@ -71,6 +71,18 @@ type Found struct {
 	Next       string // "": the last page
 }
 
+// Shown is every event of the page, room by room.
+func (f *Found) Shown() map[*reader.Scope][]*live.Event {
+	shown := map[*reader.Scope][]*live.Event{}
+	for _, r := range f.Results {
+		shown[r.Scope] = append(shown[r.Scope], r.Event)
+		if r.Context != nil {
+			shown[r.Scope] = append(append(shown[r.Scope], r.Context.Before...), r.Context.After...)
+		}
+	}
+	return shown
+}
+
 // Result is an event that was found.
 type Result struct {
 	Scope   *reader.Scope

@@ -153,7 +153,7 @@ func relations() []rule {
 				return err
 			})
 		}},
-		{"LatestEdits: the valid edit with the latest origin_server_ts, of those the one with the largest ID; EditsOf: the latest first", func(f *fixture) {
+		{"REL-13, LatestEdits: the valid edit with the latest origin_server_ts, of those the one with the largest ID; EditsOf: the latest first", func(f *fixture) {
 			room := f.room("r")
 			rows := f.add(room, message("one"), message("two"), message("three"))
 			at := func(ts int64, valid bool) func(*store.Relation) {
