@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"slices"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/live"
@@ -49,7 +50,11 @@ func (a *answer) make(ctx context.Context) error {
 	a.form.Ignored = a.memo.settings.ignored
 	known := a.memo
 	a.user.SetMemo(a.own, &known)
-	if err := a.makeRooms(ctx); err != nil {
+	w := &a.out
+	w.open('{')
+	w.key("next_batch")
+	w.string(reader.Token(a.until))
+	if err := a.writeRooms(ctx); err != nil {
 		return err
 	}
 	if err := a.readDeviceLists(ctx); err != nil {
@@ -58,11 +63,6 @@ func (a *answer) make(ctx context.Context) error {
 	if err := a.readPresence(ctx); err != nil {
 		return err
 	}
-	w := &a.out
-	w.buf = make([]byte, 0, a.size()+1024)
-	w.open('{')
-	w.key("next_batch")
-	w.string(reader.Token(a.until))
 	if a.data.global != nil {
 		a.empty = false
 		writeEvents(w, "account_data", a.data.global)
@@ -71,21 +71,42 @@ func (a *answer) make(ctx context.Context) error {
 		a.empty = false
 		writeEvents(w, "presence", a.presence)
 	}
-	if len(a.rooms) > 0 {
-		a.empty = false
-		w.key("rooms")
-		w.open('{')
-		for _, part := range []string{"join", "invite", "knock", "leave"} {
-			if rooms := a.rooms[part]; rooms != nil {
-				w.key(part)
-				w.open('{')
-				w.raw(rooms.buf)
-				w.close('}')
-			}
-		}
-		w.close('}')
-	}
 	a.writeDevice()
+	w.close('}')
+	return nil
+}
+
+// writeRooms writes the rooms, if there are any. Those that the user is in are nearly all
+// of a large answer: they are written where they will stay, the others after them.
+func (a *answer) writeRooms(ctx context.Context) error {
+	w, before := &a.out, a.out
+	w.key("rooms")
+	w.open('{')
+	none := *w
+	w.key("join")
+	w.open('{')
+	first := len(w.buf)
+	if err := a.makeRooms(ctx); err != nil {
+		return err
+	}
+	if len(w.buf) > first {
+		w.close('}')
+	} else {
+		w.buf, w.comma = w.buf[:len(none.buf)], none.comma
+	}
+	for _, part := range []string{"invite", "knock", "leave"} {
+		if rooms := a.rooms[part]; rooms != nil {
+			w.key(part)
+			w.open('{')
+			w.raw(rooms.buf)
+			w.close('}')
+		}
+	}
+	if len(w.buf) == len(none.buf) {
+		w.buf, w.comma = w.buf[:len(before.buf)], before.comma
+		return nil
+	}
+	a.empty = false
 	w.close('}')
 	return nil
 }
@@ -93,23 +114,28 @@ func (a *answer) make(ctx context.Context) error {
 // begin begins the section of a room in a part of the answer. The section ends with
 // close('}').
 func (a *answer) begin(part string, room events.RoomID) *writer {
-	if a.rooms == nil {
-		a.rooms = map[string]*writer{}
-	}
-	w := a.rooms[part]
-	if w == nil {
-		w = &writer{}
-		a.rooms[part] = w
+	w := &a.out
+	if part != "join" {
+		if a.rooms == nil {
+			a.rooms = map[string]*writer{}
+		}
+		if w = a.rooms[part]; w == nil {
+			w = &writer{}
+			a.rooms[part] = w
+		}
 	}
 	w.key(string(room))
 	w.open('{')
 	return w
 }
 
-// size is roughly how long the rooms of the answer are.
-func (a *answer) size() (n int) {
-	for _, w := range a.rooms {
-		n += len(w.buf)
+// expect makes room for what is still to come when some of the rooms are written, so
+// that a large answer is not copied again and again while it grows.
+func (a *answer) expect(written, total int) {
+	if written == 0 {
+		return
 	}
-	return n
+	if mean := len(a.out.buf) / written; cap(a.out.buf)-len(a.out.buf) < 2*mean {
+		a.out.buf = slices.Grow(a.out.buf, mean*(total-written)*5/4)
+	}
 }

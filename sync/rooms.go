@@ -21,7 +21,8 @@ func (a *answer) makeRooms(ctx context.Context) error {
 	if from > 0 && from < a.user.From { // typing that nobody has followed for the user
 		changes = append(changes, a.Typing.ChangedSince(from)...)
 	}
-	for _, c := range changes {
+	for i, c := range changes {
+		a.expect(i, len(changes))
 		if told[c.ID] {
 			continue
 		}
