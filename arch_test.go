@@ -25,7 +25,7 @@ const module = "github.com/ca4c8834/homeserver"
 var layers = [][]string{
 	{"events"},
 	{"internal/mxerr", "internal/outbound", "internal/preview", "internal/ratelimit", "internal/record", "internal/thumbnail"},
-	{"store", "uia", "media", "push"},
+	{"store", "uia", "media", "push", "internal/appservice"},
 	{"internal/sqlstore", "internal/live", "media/mediatest"},
 	{"store/sqlite", "store/storetest", "internal/reader", "internal/devicelist"},
 	{"internal/receipts", "internal/presence"},

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/account"
 	"github.com/ca4c8834/homeserver/internal/api"
+	"github.com/ca4c8834/homeserver/internal/appservice"
 	"github.com/ca4c8834/homeserver/internal/backup"
 	"github.com/ca4c8834/homeserver/internal/content"
 	"github.com/ca4c8834/homeserver/internal/devicelist"
@@ -46,6 +48,7 @@ type Server struct {
 	rooms    *room.Service
 	content  *content.Service
 	visits   *http.Client // to pages, nil without previews
+	calls    *http.Client // to application services
 	chores   *chores
 	api      *api.API
 }
@@ -94,6 +97,7 @@ func build(cfg *config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{name: cfg.name, store: cfg.store, life: newLifetime(), outbound: outbound.New(nil)}
+	s.calls = outbound.New(func(netip.Addr) bool { return true }) // where the host says
 	limiter := ratelimit.New(cfg.limits, cfg.now)
 	memory := live.New(cfg.store, cfg.roomMemory, cfg.now)
 	read := &reader.Reader{Memory: memory, Signer: signer, Now: cfg.now}
@@ -110,6 +114,7 @@ func build(cfg *config) (*Server, error) {
 		Reports:   cfg.reports,
 		Notices:   cfg.noticesUser, NoticesName: cfg.noticesName,
 		InviteKeys: identity.Keys{Client: s.outbound},
+		Services:   cfg.services,
 	})
 	lists := devicelist.New(memory)
 	accounts := cfg.accounts
@@ -117,6 +122,7 @@ func build(cfg *config) (*Server, error) {
 	accounts.Provider, accounts.PublicURL = cfg.provider, cfg.publicURL
 	accounts.Registration, accounts.RegistrationTokens = account.Registration(cfg.registration), cfg.registrationTokens
 	accounts.Cost, accounts.Limiter, accounts.AllUsersFindable = cfg.cost, limiter, cfg.openUserDirectory
+	accounts.Services = cfg.services
 	accounts.Waker, accounts.DeviceLists, accounts.Rooms, accounts.PushRules = memory, lists, s.rooms, rules
 	if len(cfg.identityServers) > 0 {
 		accounts.IdentityServers = identity.Bindings{Client: s.outbound, Trusted: cfg.identityServers, Signer: signer}
@@ -151,6 +157,8 @@ func build(cfg *config) (*Server, error) {
 		Keys:          deviceKeys,
 		Backups:       backup.New(cfg.store),
 		ToDevice:      messages,
+		Services:      cfg.services,
+		ServiceClient: &appservice.Client{HTTP: s.calls, Now: cfg.now},
 		Limiter:       limiter,
 		Logger:        cfg.logger,
 		Now:           cfg.now,
@@ -167,8 +175,13 @@ func build(cfg *config) (*Server, error) {
 		},
 	})
 	if cfg.notices != "" {
-		if err := s.makeNoticesUser(cfg.notices); err != nil {
+		if err := s.makeUser(cfg.notices); err != nil {
 			return nil, fmt.Errorf("make user for notices: %w", err)
+		}
+	}
+	for _, service := range cfg.services.All() {
+		if err := s.makeUser(service.Sender); err != nil {
+			return nil, fmt.Errorf("make user of application service %q: %w", service.ID, err)
 		}
 	}
 	s.chores = startChores(cfg.logger, s.content.Sweep)
@@ -260,6 +273,7 @@ func (s *Server) close() error {
 	s.typing.Close()
 	s.presence.Close()
 	s.outbound.CloseIdleConnections()
+	s.calls.CloseIdleConnections()
 	if s.visits != nil {
 		s.visits.CloseIdleConnections()
 	}

@@ -64,8 +64,9 @@ func (s *Server) UnpinNotice(ctx context.Context, user events.UserID, notice eve
 	return s.rooms.UnpinNotice(ctx, user, notice)
 }
 
-// makeNoticesUser sees to it that notices have somebody to come from.
-func (s *Server) makeNoticesUser(username string) error {
+// makeUser sees to it that there is a user for what the server or the host does by
+// itself.
+func (s *Server) makeUser(username string) error {
 	// It is one small transaction, before anybody else can ask for any.
 	_, err := s.accounts.CreateUser(context.Background(), username, "")
 	if errors.Is(err, mxerr.MUserInUse) {

@@ -14,6 +14,7 @@ import (
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/account"
 	"github.com/ca4c8834/homeserver/internal/api"
+	"github.com/ca4c8834/homeserver/internal/appservice"
 	"github.com/ca4c8834/homeserver/internal/content"
 	"github.com/ca4c8834/homeserver/internal/live"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
@@ -51,6 +52,8 @@ type config struct {
 	noPresence         bool
 	roomMemory         int
 	reports            func(context.Context, Report) error
+	appServices        []AppService
+	services           *appservice.Registry
 	notices            string // localpart
 	noticesName        string
 	noticesUser        events.UserID
@@ -79,6 +82,9 @@ func configure(name string, options []Option) (*config, error) {
 			continue
 		}
 		option(c)
+	}
+	if c.services, err = appservice.New(c.name, c.appServices); err != nil {
+		c.fault("WithAppServices: %w", err)
 	}
 	if c.notices != "" {
 		if c.noticesUser, err = events.NewUserID(c.notices, c.name); err != nil {

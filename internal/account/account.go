@@ -31,6 +31,7 @@ import (
 	"time"
 
 	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/appservice"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/uia"
@@ -148,6 +149,9 @@ type Config struct {
 	// does.
 	Limiter Limiter
 	Rules
+	// Services are the application services, which have users of their own; nil: there
+	// are none.
+	Services *appservice.Registry
 	// Registration says who may register; nobody by default.
 	Registration Registration
 	// RegistrationTokens are accepted with RegistrationByToken (UIA-24), any

@@ -38,9 +38,8 @@ type Identity struct {
 // and userAgent are of the request, for the device's last_seen_*.
 func (s *Service) Authenticate(ctx context.Context, token, address, userAgent string, evenIfLocked bool) (Identity, error) {
 	hash := hashToken(token)
-	now := s.nowMillis()
 	c := s.sessions.get(hash)
-	if c != nil && c.verified != 0 && c.verified <= now {
+	if now := s.nowMillis(); c != nil && c.verified != 0 && c.verified <= now {
 		s.sessions.drop(c.User)
 		c = nil
 	}
@@ -55,6 +54,12 @@ func (s *Service) Authenticate(ctx context.Context, token, address, userAgent st
 			return Identity{}, err
 		}
 	}
+	return s.use(ctx, c, address, userAgent, evenIfLocked)
+}
+
+// use lets a session be used once more, and notes when that was.
+func (s *Service) use(ctx context.Context, c *cachedSession, address, userAgent string, evenIfLocked bool) (Identity, error) {
+	now := s.nowMillis()
 	switch {
 	case c.expires != 0 && c.expires <= now:
 		return Identity{}, mxerr.SoftLogout("the access token has expired")
@@ -66,7 +71,7 @@ func (s *Service) Authenticate(ctx context.Context, token, address, userAgent st
 			return Identity{}, err
 		}
 	}
-	if seen := c.seen.Load(); now-seen >= lastSeenEvery && c.seen.CompareAndSwap(seen, now) {
+	if seen := c.seen.Load(); c.Device != "" && now-seen >= lastSeenEvery && c.seen.CompareAndSwap(seen, now) {
 		s.noteSeen(ctx, c.Identity, now, address, userAgent)
 	}
 	return c.Identity, nil

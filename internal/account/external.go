@@ -86,6 +86,9 @@ func (s *Service) freeUserID(v store.View, wish string) (events.UserID, error) {
 		if err != nil {
 			continue // too long
 		}
+		if s.unreserved(user) != nil {
+			continue
+		}
 		_, err = v.UserFold(user)
 		if errors.Is(err, store.ErrNotFound) {
 			return user, nil

@@ -92,6 +92,9 @@ func (s *Service) ensureUser(tx store.Tx, user events.UserID) error {
 		if _, err := s.newUserID(user.Localpart()); err != nil {
 			return err
 		}
+		if err := s.unreserved(user); err != nil {
+			return err
+		}
 		return s.createUser(tx, store.User{ID: user})
 	case err != nil:
 		return err

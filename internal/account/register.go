@@ -49,7 +49,7 @@ func (s *Service) Register(ctx context.Context, in NewAccount) (Session, error) 
 		if user, err = s.newUserID(*in.Username); err != nil {
 			return Session{}, err
 		}
-		op.Allowed = func(ctx context.Context) error { return s.free(ctx, user) } // REG-5
+		op.Allowed = func(ctx context.Context) error { return s.free(ctx, user) } // REG-5, REG-4
 	}
 	if in.GuestToken != "" {
 		op.Allowed = func(ctx context.Context) error { return s.mayUpgrade(ctx, user, in.GuestToken) }
@@ -64,6 +64,9 @@ func (s *Service) Register(ctx context.Context, in NewAccount) (Session, error) 
 		id := user
 		if id == "" {
 			id = events.UserID("@" + randomLetters('a', 12) + ":" + string(s.Server))
+			if err := s.unreserved(id); err != nil {
+				return Session{}, err
+			}
 		}
 		return s.create(ctx, id, in, proof)
 	})
@@ -154,9 +157,12 @@ func (s *Service) newUserID(username string) (events.UserID, error) {
 	return user, nil
 }
 
-// free refuses an ID that is taken, also in another spelling or by a
-// deactivated account (REG-4, REG-11).
+// free refuses an ID that is kept to an application service, and one that is taken,
+// also in another spelling or by a deactivated account (REG-4, REG-11).
 func (s *Service) free(ctx context.Context, user events.UserID) error {
+	if err := s.unreserved(user); err != nil {
+		return err
+	}
 	return s.Store.View(ctx, func(v store.View) error { return freeIn(v, user) })
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ca4c8834/homeserver/internal/account"
+	"github.com/ca4c8834/homeserver/internal/appservice"
 	"github.com/ca4c8834/homeserver/internal/backup"
 	"github.com/ca4c8834/homeserver/internal/content"
 	"github.com/ca4c8834/homeserver/internal/keys"
@@ -50,6 +51,9 @@ type Config struct {
 	ToDevice *todevice.Service
 	// Content is the service for the content repository.
 	Content *content.Service
+	// Services are the application services, nil for none, and ServiceClient calls them.
+	Services      *appservice.Registry
+	ServiceClient *appservice.Client
 	// Limiter holds the rate limits; nil means none.
 	Limiter Limiter
 	// Logger gets one line for every internal error; nil discards them.
@@ -166,6 +170,7 @@ func (a *API) routes() []route {
 		a.upgrade(),
 		a.report(),
 		a.thirdParty(),
+		a.appService(),
 	)
 }
 

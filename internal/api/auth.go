@@ -7,6 +7,7 @@ import (
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
+	"github.com/ca4c8834/homeserver/internal/ratelimit"
 )
 
 // Authenticator decides whom an access token belongs to.
@@ -56,7 +57,8 @@ type caller = Caller
 type access uint8
 
 const (
-	// open endpoints need no token and ignore one, valid or not (AUTH-5, AUTH-7).
+	// open endpoints need no token and ignore one, valid or not (AUTH-5, AUTH-7); that of an application service lifts
+	// the rate limit.
 	open access = iota
 	// optional endpoints work without a token; one that is sent must be valid (AUTH-6).
 	optional
@@ -80,7 +82,8 @@ func (a *API) authenticate(r *http.Request, row *route) (*Caller, error) {
 		EvenIfLocked: row.locked,
 	}
 	if row.who == open || row.who == optional && presented.Token == "" {
-		return &Caller{Presented: presented}, nil
+		byService := row.class != ratelimit.None && a.Services.ByToken(presented.Token) != nil
+		return &Caller{Presented: presented, Unlimited: byService}, nil // RATE-6: a service registers users as its sender
 	}
 	if presented.Token == "" {
 		return nil, mxerr.MissingToken("an access token is needed")
@@ -99,6 +102,8 @@ func (a *API) authenticate(r *http.Request, row *route) (*Caller, error) {
 	}
 	c.Presented = presented
 	switch {
+	case row.named && c.Service != "" && presented.User == "":
+		return nil, mxerr.MissingParam("user_id") // ASC-9
 	case row.who == byService && c.Service == "":
 		return nil, mxerr.Forbidden("only application services may do this") // ASC-14
 	case (row.who == byUser || row.who == optional) && c.Guest && !row.allowGuests:

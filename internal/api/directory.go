@@ -14,10 +14,12 @@ import (
 
 // directory serves the rooms that are public knowledge.
 func (a *API) directory() []route {
+	const network = "/directory/list/appservice/{networkId}/{roomId}"
 	return []route{
 		get("/directory/list/room/{roomId}", open, a.getListed),
 		put("/directory/list/room/{roomId}", byUser, a.putListed).limit(ratelimit.Rooms),
-		put("/directory/list/appservice/{networkId}/{roomId}", byService, a.putListedFor),
+		put(network, byService, a.putListedFor),
+		delete_(network, byService, a.deleteListedFor), // CLIENTA-26
 		get("/publicRooms", open, a.getPublicRooms).limit(ratelimit.Search),
 		post("/publicRooms", byUser, a.postPublicRooms).limit(ratelimit.Search),
 	}
@@ -36,6 +38,11 @@ type putListedForIn struct {
 	Room       events.RoomID `path:"roomId"`
 	Network    string        `path:"networkId"`
 	Visibility string        `json:"visibility" required:"true"`
+}
+
+type deleteListedForIn struct {
+	Room    events.RoomID `path:"roomId"`
+	Network string        `path:"networkId"`
 }
 
 type visibilityOut struct {
@@ -64,6 +71,10 @@ func (a *API) putListedFor(ctx context.Context, c *caller, in putListedForIn) (e
 		return empty{}, err
 	}
 	return empty{}, a.Rooms.PublishFor(ctx, c.Service, in.Network, in.Room, public)
+}
+
+func (a *API) deleteListedFor(ctx context.Context, c *caller, in deleteListedForIn) (empty, error) {
+	return empty{}, a.Rooms.PublishFor(ctx, c.Service, in.Network, in.Room, false)
 }
 
 func isPublic(visibility string) (bool, error) {

@@ -27,6 +27,7 @@ const (
 	loginPassword = "m.login.password"
 	loginToken    = "m.login.token"
 	loginSSO      = "m.login.sso"
+	loginService  = "m.login.application_service"
 )
 
 type loginFlow struct {
@@ -63,6 +64,9 @@ func (a *API) getLogin(context.Context, *caller, empty) (loginFlowsOut, error) {
 	if a.Accounts.LoginTokens || len(providers) > 0 { // SSO-6
 		flows = append(flows, loginFlow{Type: loginToken, GetToken: a.Accounts.LoginTokens})
 	}
+	if len(a.Accounts.Services.All()) > 0 && a.Accounts.LegacyLogin() {
+		flows = append(flows, loginFlow{Type: loginService})
+	}
 	return loginFlowsOut{flows}, nil
 }
 
@@ -91,11 +95,11 @@ func newSessionOut(s account.Session) sessionOut {
 }
 
 func (a *API) postLogin(ctx context.Context, c *caller, in loginIn) (sessionOut, error) {
-	session, err := a.signIn(ctx, in, clientOf(c, in.Device, in.DeviceName, in.Refresh))
+	session, err := a.signIn(ctx, c, in, clientOf(c, in.Device, in.DeviceName, in.Refresh))
 	return newSessionOut(session), err
 }
 
-func (a *API) signIn(ctx context.Context, in loginIn, client account.Client) (account.Session, error) {
+func (a *API) signIn(ctx context.Context, c *caller, in loginIn, client account.Client) (account.Session, error) {
 	switch in.Type {
 	case loginPassword:
 		if in.Password == nil {
@@ -111,6 +115,12 @@ func (a *API) signIn(ctx context.Context, in loginIn, client account.Client) (ac
 			return account.Session{}, mxerr.MissingParam("token")
 		}
 		return a.Accounts.LoginWithToken(ctx, *in.Token, client)
+	case loginService:
+		id, err := account.ParseIdentifier(in.Body)
+		if err != nil {
+			return account.Session{}, err
+		}
+		return a.Accounts.LoginByService(ctx, c.Presented.Token, id, client)
 	}
 	return account.Session{}, mxerr.New(http.StatusBadRequest, mxerr.MUnknown, "type %q is not supported", in.Type) // LOGIN-3
 }
@@ -169,6 +179,17 @@ var _ Authenticator = Accounts{}
 
 // Authenticate implements Authenticator.
 func (a Accounts) Authenticate(ctx context.Context, p Credentials) (*Caller, error) {
+	if service := a.Services.ByToken(p.Token); service != nil {
+		as := account.Assertion{User: p.User, Device: p.Device}
+		id, err := a.Act(ctx, service, as, p.Address, p.UserAgent, p.EvenIfLocked)
+		if err != nil {
+			return nil, err
+		}
+		return &Caller{
+			User: id.User, Device: id.Device, Suspended: id.Suspended, Service: service.ID,
+			Unlimited: service.Unlimited || id.User == service.User, // RATE-6
+		}, nil
+	}
 	id, err := a.Service.Authenticate(ctx, p.Token, p.Address, p.UserAgent, p.EvenIfLocked)
 	if err != nil {
 		return nil, err

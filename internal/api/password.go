@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/ca4c8834/homeserver/internal/account"
+	"github.com/ca4c8834/homeserver/internal/mxerr"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
 )
 
@@ -47,6 +48,13 @@ func newUnbindOut(unbound bool) unbindOut {
 }
 
 func (a *API) postDeactivate(ctx context.Context, c *caller, in deactivateIn) (unbindOut, error) {
+	if c.Service != "" { // CLIENTA-26
+		if c.Presented.User == "" {
+			return unbindOut{}, mxerr.MissingParam("user_id") // or forgetting it would be the end of the sender
+		}
+		unbound, err := a.Accounts.DeactivateUser(ctx, c.User, in.Erase)
+		return newUnbindOut(unbound), err
+	}
 	unbound, err := a.Accounts.Deactivate(ctx, account.Deactivation{User: c.User, Erase: in.Erase, Auth: in.Auth})
 	return newUnbindOut(unbound), err
 }

@@ -20,6 +20,7 @@ func (a *API) register() []route {
 
 type registerIn struct {
 	Kind         *string         `query:"kind"`
+	Type         string          `json:"type"` // of application services
 	Auth         json.RawMessage `json:"auth"`
 	Username     *string         `json:"username"`
 	Password     string          `json:"password"`
@@ -38,11 +39,16 @@ func (a *API) postRegister(ctx context.Context, c *caller, in registerIn) (sessi
 	case in.Kind != nil && *in.Kind != "user": // REG-1
 		return sessionOut{}, mxerr.InvalidParam("kind", "is neither user nor guest")
 	}
-	session, err := a.Accounts.Register(ctx, account.NewAccount{
+	wanted := account.NewAccount{
 		Username: in.Username, Password: in.Password, Auth: in.Auth, InhibitLogin: in.InhibitLogin,
 		GuestToken: in.GuestToken,
 		Client:     clientOf(c, in.Device, in.DeviceName, in.Refresh),
-	})
+	}
+	if in.Type == loginService {
+		session, err := a.Accounts.RegisterByService(ctx, c.Presented.Token, wanted)
+		return newSessionOut(session), err
+	}
+	session, err := a.Accounts.Register(ctx, wanted)
 	return newSessionOut(session), err
 }
 

@@ -30,6 +30,7 @@ type route struct {
 	allowGuests bool
 	ownOnly     bool // only the user of {userId}
 	locked      bool // also accounts that are locked
+	named       bool // application services must say for whom
 
 	shows bool // that the caller is there, when it succeeds
 
@@ -144,6 +145,12 @@ func (r route) own() route {
 // whileLocked lets locked accounts call: they may still log out (ADM-5).
 func (r route) whileLocked() route {
 	r.locked = true
+	return r
+}
+
+// forNamedUser refuses application services that do not say for whom they call (ASC-9).
+func (r route) forNamedUser() route {
+	r.named = true
 	return r
 }
 

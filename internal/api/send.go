@@ -46,5 +46,5 @@ func (a *API) sendAnew(ctx context.Context, c *caller, in messageIn) (eventIDOut
 
 // actor is the caller as package room knows them.
 func actor(c *caller) room.Actor {
-	return room.Actor{User: c.User, Device: c.Device, Guest: c.Guest, Suspended: c.Suspended, SetsTime: c.Service != ""}
+	return room.Actor{User: c.User, Device: c.Device, Guest: c.Guest, Suspended: c.Suspended, Service: c.Service}
 }

@@ -16,7 +16,7 @@ import (
 // slidingSync serves what is new in windows of the list of rooms: simplified sliding sync, MSC4186, in the form that
 // clients speak before it is part of the specification.
 func (a *API) slidingSync() []route {
-	return []route{post("/org.matrix.simplified_msc3575/sync", byUser, a.postSlidingSync).at("unstable").guests()}
+	return []route{post("/org.matrix.simplified_msc3575/sync", byUser, a.postSlidingSync).at("unstable").guests().forNamedUser()}
 }
 
 type slidingIn struct {

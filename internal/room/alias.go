@@ -39,7 +39,7 @@ func (s *Service) SetAlias(ctx context.Context, a Actor, alias events.RoomAlias,
 	if err := a.mayWrite(); err != nil {
 		return err
 	}
-	if err := s.checkNewAlias("roomAlias", alias); err != nil {
+	if err := s.checkNewAlias(a, "roomAlias", alias); err != nil {
 		return err
 	}
 	return s.Memory.Update(ctx, func(tx *live.Tx) error {
@@ -60,18 +60,24 @@ func (s *Service) SetAlias(ctx context.Context, a Actor, alias events.RoomAlias,
 	})
 }
 
-// checkNewAlias refuses aliases that cannot be made here, which came in the named
-// parameter. White space is allowed
+// checkNewAlias refuses aliases that cannot be made here, or not by the actor (ASC-7,
+// ASC-8), which came in the named parameter. White space is allowed
 // in an alias (ID-7) but not in one of ours: nobody could tell two of them apart
 // (CREATE-26).
-func (s *Service) checkNewAlias(parameter string, alias events.RoomAlias) error {
+func (s *Service) checkNewAlias(a Actor, parameter string, alias events.RoomAlias) error {
 	switch {
 	case alias.Server() != s.Server:
 		return mxerr.InvalidParam(parameter, "is not an alias of this server")
 	case strings.ContainsFunc(alias.Localpart(), unicode.IsSpace):
 		return mxerr.InvalidParam(parameter, "has white space in it")
+	case !s.Services.MayCreateAlias(a.Service, alias):
+		return errExclusive(alias)
 	}
 	return nil
+}
+
+func errExclusive(alias events.RoomAlias) error {
+	return mxerr.Exclusive("%s is in a namespace that is not yours", alias)
 }
 
 // DeleteAlias takes a name from a room, and out of its m.room.canonical_alias if
@@ -80,6 +86,9 @@ func (s *Service) checkNewAlias(parameter string, alias events.RoomAlias) error 
 func (s *Service) DeleteAlias(ctx context.Context, a Actor, alias events.RoomAlias) error {
 	if err := a.mayWrite(); err != nil {
 		return err
+	}
+	if !s.Services.MayDeleteAlias(a.Service, alias) {
+		return errExclusive(alias)
 	}
 	return s.Memory.Update(ctx, func(tx *live.Tx) error {
 		row, err := tx.Alias(alias)

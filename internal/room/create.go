@@ -40,7 +40,7 @@ func (s *Service) Create(ctx context.Context, a Actor, in NewRoom) (id events.Ro
 	if err := a.mayWrite(); err != nil {
 		return "", err
 	}
-	b, err := s.plan(a.User, in)
+	b, err := s.plan(a, in)
 	if err != nil {
 		return "", err
 	}
@@ -167,8 +167,8 @@ func (s *Service) start(v *events.RoomVersion) *beginning {
 }
 
 // plan makes out what the room shall begin with, in the order of CREATE-3.
-func (s *Service) plan(creator events.UserID, in NewRoom) (*beginning, error) {
-	version := s.DefaultVersion
+func (s *Service) plan(a Actor, in NewRoom) (*beginning, error) {
+	creator, version := a.User, s.DefaultVersion
 	if in.Version != "" {
 		var err error
 		if version, err = lookupVersion(in.Version); err != nil {
@@ -202,7 +202,7 @@ func (s *Service) plan(creator events.UserID, in NewRoom) (*beginning, error) {
 	if in.Alias != "" {
 		b.alias, err = events.ParseRoomAlias("#" + in.Alias + ":" + string(s.Server)) // CREATE-25
 		if err == nil {
-			err = s.checkNewAlias("room_alias_name", b.alias)
+			err = s.checkNewAlias(a, "room_alias_name", b.alias)
 		}
 		if err != nil {
 			return nil, err

@@ -52,7 +52,7 @@ func (n Notice) content() []byte {
 // invites.
 func (s *Service) Notify(ctx context.Context, user events.UserID, n Notice) (id events.EventID, err error) {
 	sender := Actor{User: s.Notices}
-	plan, err := s.plan(sender.User, NewRoom{
+	plan, err := s.plan(sender, NewRoom{
 		Name: s.NoticesName, Preset: "private_chat", Invite: []events.UserID{user},
 		PowerLevels: json.RawMessage(`{"users_default":-10}`), // to read and not to answer
 	})

@@ -24,7 +24,11 @@ func (s *Service) Redact(ctx context.Context, a Actor, room events.RoomID, targe
 		content = json.RawMessage(`{}`)
 	}
 	m := Message{Room: room, Type: events.TypeRedaction, Content: content, TxnID: txnID}
-	return s.redact(ctx, a, s.message(a, m, "redact/"+string(target)), m, target)
+	p, err := s.message(a, m, "redact/"+string(target))
+	if err != nil {
+		return "", err
+	}
+	return s.redact(ctx, a, p, m, target)
 }
 
 // redact sends a redaction and prunes its target (REDACT-2 to REDACT-11).

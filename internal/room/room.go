@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/appservice"
 	"github.com/ca4c8834/homeserver/internal/live"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
 	"github.com/ca4c8834/homeserver/internal/reader"
@@ -55,6 +56,8 @@ type Config struct {
 	// InviteKeys knows the keys of third-party invites; nil: none that somebody
 	// would have to be asked about is valid.
 	InviteKeys InviteKeys
+	// Services are the application services; nil: there are none.
+	Services *appservice.Registry
 }
 
 // Typing knows who is typing.
@@ -75,10 +78,25 @@ type Actor struct {
 	Device    string // sees its own transaction IDs; "" for the host
 	Guest     bool
 	Suspended bool
-	// SetsTime lets the actor choose origin_server_ts: application services may
-	// (STATE-15).
-	SetsTime bool
+	// Service is the ID of the application service that does it, if any: such choose
+	// origin_server_ts (STATE-15), and have aliases of their own (ASC-7).
+	Service string
 }
+
+// time returns the origin_server_ts of what the actor sends, in milliseconds, where
+// the client has asked for ts; 0: now.
+func (a Actor) time(ts int64) (int64, error) {
+	if a.Service == "" {
+		return 0, nil
+	}
+	if ts < 0 || ts > maxTime {
+		return 0, mxerr.InvalidParam("ts", "is not a time") // ASC-6
+	}
+	return ts, nil
+}
+
+// maxTime is the largest integer of canonical JSON.
+const maxTime = 1<<53 - 1
 
 // mayWrite refuses what suspended users must not do (SEND-11).
 func (a Actor) mayWrite() error {

@@ -31,7 +31,11 @@ func (s *Service) Send(ctx context.Context, a Actor, m Message) (events.EventID,
 		if target.Type != gjson.String {
 			return "", mxerr.MissingParam("redacts")
 		}
-		return s.redact(ctx, a, s.message(a, m, "send"), m, events.EventID(target.Str))
+		p, err := s.message(a, m, "send")
+		if err != nil {
+			return "", err
+		}
+		return s.redact(ctx, a, p, m, events.EventID(target.Str))
 	}
 	if m.Type == events.TypeCreate {
 		return "", errCreated()
@@ -43,7 +47,10 @@ func (s *Service) Send(ctx context.Context, a Actor, m Message) (events.EventID,
 	if err != nil {
 		return "", err
 	}
-	p := s.message(a, m, "send")
+	p, err := s.message(a, m, "send")
+	if err != nil {
+		return "", err
+	}
 	if p.content, err = version.Canonical(m.Content); err != nil {
 		return "", err
 	}
@@ -77,15 +84,13 @@ func (s *Service) maySend(ctx context.Context, a Actor, id events.RoomID) error 
 
 // message is the proposal for a message, its content still to be set. path says
 // what besides room and type tells transactions apart.
-func (s *Service) message(a Actor, m Message, path string) proposal {
-	p := proposal{sender: a.User, typ: m.Type}
+func (s *Service) message(a Actor, m Message, path string) (p proposal, err error) {
+	p = proposal{sender: a.User, typ: m.Type}
 	if m.TxnID != "" {
 		p.txn = store.Txn{Device: a.Device, ID: m.TxnID, Path: strings.Join([]string{path, string(m.Room), m.Type}, "/")}
 	}
-	if a.SetsTime {
-		p.ts = m.TS
-	}
-	return p
+	p.ts, err = a.time(m.TS)
+	return p, err
 }
 
 // once runs add unless the proposal's transaction has been sent before (TXN-1).

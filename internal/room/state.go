@@ -49,8 +49,8 @@ func (s *Service) SetState(ctx context.Context, a Actor, c StateChange) (id even
 	if p.content, err = version.Canonical(c.Content); err != nil {
 		return "", err
 	}
-	if a.SetsTime {
-		p.ts = c.TS
+	if p.ts, err = a.time(c.TS); err != nil {
+		return "", err
 	}
 	err = s.Memory.Update(ctx, func(tx *live.Tx) error {
 		d, err := draft(tx, a.User, c.Room)
