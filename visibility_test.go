@@ -21,11 +21,16 @@ import (
 type gate int
 
 const (
-	open       gate = iota // everybody: what they see is decided for each event
-	readers                // members, those who were, and all while the room is world-readable
-	members                // members, and those who were
-	syncing                // as members; for those who have left, the last that happened to them is the end
-	guestsNone gate = 8    // not for guests
+	open      gate = iota // everybody: what they see is decided for each event
+	readers               // members, those who were, and all while the room is world-readable
+	members               // members, and those who were
+	syncing               // as members; for those who have left, the last that happened to them is the end
+	leaving               // as syncing, but the end is when they left
+	untilLeft             // as readers; for those who have left a room that is not open, leaving it is the end
+
+	guestsNone gate = 8  // not for guests
+	noState    gate = 16 // serves no state
+	some       gate = 32 // may leave out what could be seen
 )
 
 // serving is an endpoint that serves events. All of them are asked by
@@ -104,6 +109,40 @@ var serving = []struct {
 			}
 		}
 		return ids
+	}}, {"relations", open | guestsNone | noState, func(t *testing.T, c *homeservertest.Client, room events.RoomID, asked []probe) (ids []string) {
+		answer := c.Do(t, "GET", homeservertest.Path("/v1/rooms/{}/relations/{}?limit=100", room, asked[0].root), nil)
+		return idsOf(answer.JSON().Get("chunk"))
+	}},
+	{"bundled with the root of a thread", open | guestsNone | noState | some, func(t *testing.T, c *homeservertest.Client, room events.RoomID, asked []probe) []string {
+		e := c.Do(t, "GET", homeservertest.Path("/v3/rooms/{}/event/{}", room, asked[0].root), nil).JSON()
+		return []string{e.Get(`unsigned.m\.relations.m\.thread.latest_event.event_id`).Str}
+	}},
+	{"threads", readers | guestsNone | noState | some, func(t *testing.T, c *homeservertest.Client, room events.RoomID, _ []probe) []string {
+		answer := c.Do(t, "GET", homeservertest.Path("/v1/rooms/{}/threads", room), nil).JSON()
+		return []string{answer.Get(`chunk.0.unsigned.m\.relations.m\.thread.latest_event.event_id`).Str}
+	}},
+	{"search", members | guestsNone, func(t *testing.T, c *homeservertest.Client, room events.RoomID, _ []probe) (ids []string) {
+		body := fmt.Sprintf(`{"search_categories":{"room_events":{"search_term":"probe","filter":{"limit":100,"rooms":[%q]},"event_context":{"before_limit":20,"after_limit":20}}}}`, room)
+		for _, result := range c.Post(t, "/v3/search", body).Get("search_categories.room_events.results").Array() {
+			ids = append(ids, result.Get("result.event_id").Str)
+			ids = append(ids, idsOf(result.Get("context.events_before"))...)
+			ids = append(ids, idsOf(result.Get("context.events_after"))...)
+		}
+		return ids
+	}},
+	{"initialSync of the room", untilLeft, func(t *testing.T, c *homeservertest.Client, room events.RoomID, _ []probe) []string {
+		answer := c.Do(t, "GET", homeservertest.Path("/v3/rooms/{}/initialSync?limit=100", room), nil)
+		return idsOf(answer.JSON().Get("messages.chunk"))
+	}},
+	{"initialSync", leaving | guestsNone, func(t *testing.T, c *homeservertest.Client, room events.RoomID, _ []probe) []string {
+		return idsOf(c.Get(t, "/v3/initialSync?archived=true&limit=100").Get(`rooms.#(room_id=="` + string(room) + `").messages.chunk`))
+	}},
+	{"events of the room", readers, func(t *testing.T, c *homeservertest.Client, room events.RoomID, _ []probe) []string {
+		answer := c.Do(t, "GET", "/v3/events?timeout=0&from=1-1&room_id="+url.QueryEscape(string(room)), nil)
+		return idsOf(answer.JSON().Get("chunk"))
+	}},
+	{"events", syncing | guestsNone, func(t *testing.T, c *homeservertest.Client, room events.RoomID, _ []probe) []string {
+		return idsOf(c.Get(t, "/v3/events?timeout=0&from=1-1").Get("chunk"))
 	}},
 }
 
@@ -127,7 +166,8 @@ func pages(t *testing.T, c *homeservertest.Client, room events.RoomID, dir strin
 
 // probe is an event that somebody may see or not.
 type probe struct {
-	id         string
+	id, root   string // root of the thread that messages are in
+	state      bool
 	ts         int64
 	visibility string
 	act        int // how many acts of each person came before
@@ -166,7 +206,9 @@ func TestVisibility(t *testing.T) {
 		for _, second := range []string{"joined", "invited", "shared", "world_readable"} {
 			t.Run(first+" then "+second, func(t *testing.T) {
 				t.Parallel()
-				room := alice.CreateRoom(t, `{"preset":"public_chat","initial_state":[{"type":"m.room.guest_access","content":{"guest_access":"can_join"}}]}`)
+				room := alice.CreateRoom(t, `{"preset":"public_chat","initial_state":[{"type":"m.room.guest_access","content":{"guest_access":"can_join"}},
+					{"type":"m.room.history_visibility","content":{"history_visibility":"world_readable"}}]}`)
+				root := alice.Say(t, room, "what everybody sees")
 				clients := map[string]*homeservertest.Client{}
 				for name := range people {
 					clients[name] = hs.User(t, name+first+second)
@@ -178,11 +220,16 @@ func TestVisibility(t *testing.T) {
 				ask := func(act int, visibility string) {
 					var id events.EventID
 					if len(probes)%2 == 0 {
-						id = alice.Say(t, room, visibility)
+						id = alice.Send(t, room, "m.room.message", map[string]any{
+							"msgtype": "m.text", "body": "probe", "m.relates_to": map[string]any{"rel_type": "m.thread", "event_id": root},
+						})
 					} else {
-						id = alice.SetState(t, room, "m.room.topic", "", map[string]any{"topic": fmt.Sprint(act)})
+						id = alice.SetState(t, room, "m.room.topic", "", map[string]any{"topic": fmt.Sprint("probe ", act)})
 					}
-					probes = append(probes, probe{string(id), eventOf(t, alice, room, id).Get("origin_server_ts").Int(), visibility, act})
+					probes = append(probes, probe{
+						id: string(id), root: string(root), state: len(probes)%2 == 1,
+						ts: eventOf(t, alice, room, id).Get("origin_server_ts").Int(), visibility: visibility, act: act,
+					})
 				}
 				act := func(i int) {
 					for name, acts := range people {
@@ -210,7 +257,7 @@ func TestVisibility(t *testing.T) {
 						}
 						want := []string{}
 						for _, p := range probes {
-							if mayRead(strings.Fields(acts), second, endpoint.gate&^guestsNone, p) {
+							if (endpoint.gate&noState == 0 || !p.state) && mayRead(strings.Fields(acts), second, endpoint.gate&7, p) {
 								want = append(want, p.id)
 							}
 						}
@@ -220,6 +267,9 @@ func TestVisibility(t *testing.T) {
 							if slices.Contains(served, p.id) {
 								got = append(got, p.id)
 							}
+						}
+						if endpoint.gate&some != 0 {
+							want = slices.DeleteFunc(want, func(id string) bool { return !slices.Contains(got, id) })
 						}
 						if !slices.Equal(got, want) {
 							t.Errorf("%s shows %s %v, want %v", endpoint.name, name, describe(probes, got), describe(probes, want))
@@ -248,7 +298,7 @@ func whatHappens(t testing.TB, alice, c *homeservertest.Client, room events.Room
 func mayRead(acts []string, visibilityNow string, g gate, p probe) bool {
 	const no = "leave"
 	memberships := []string{no}
-	joined, changed := false, 0
+	joined, changed, left := false, 0, 0
 	for i, act := range acts {
 		m := memberships[i]
 		switch act {
@@ -261,6 +311,9 @@ func mayRead(acts []string, visibilityNow string, g gate, p probe) bool {
 		}
 		if m != memberships[i] {
 			changed = i + 1
+			if memberships[i] == "join" {
+				left = i + 1
+			}
 		}
 		memberships = append(memberships, m)
 		joined = joined || m == "join"
@@ -269,7 +322,9 @@ func mayRead(acts []string, visibilityNow string, g gate, p probe) bool {
 	switch {
 	case g == readers && now != "join" && !joined && visibilityNow != "world_readable",
 		g == members && !joined,
-		g == syncing && (!joined || now == "invite" || now != "join" && p.act >= changed):
+		g == untilLeft && now != "join" && visibilityNow != "world_readable" && (!joined || p.act >= left),
+		g == syncing && (!joined || now == "invite" || now != "join" && p.act >= changed),
+		g == leaving && (!joined || now == "invite" || now != "join" && p.act >= left):
 		return false
 	}
 	at := memberships[p.act]

@@ -93,18 +93,33 @@ func (s *Service) eventsSince(ctx context.Context, u *live.User, r EventsRequest
 		if err != nil {
 			return nil, 0, err
 		}
-		v := &visit{answer: a, room: access.Room, scope: access.Scope, member: access.Member()}
+		v := &visit{answer: a, room: access.Room, scope: access.Scope, member: access.Member(), end: a.until}
 		return c.list(ctx, []*visit{v})
 	}
 	var visits []*visit
 	for _, change := range u.RoomsSince(since) {
+		if change.Forgotten {
+			continue
+		}
 		v, err := a.visitRoom(ctx, change.ID)
 		if err != nil {
 			return nil, 0, err
 		}
-		if v != nil {
-			visits = append(visits, v)
+		if v == nil {
+			continue
 		}
+		switch v.member.Membership() {
+		case events.MembershipJoin:
+			v.end = a.until
+		case events.MembershipLeave, events.MembershipBan: // an open room goes on without them
+			if err := v.Memory.View(ctx, v.scope.Load); err != nil {
+				return nil, 0, err
+			}
+			if v.scope.WasJoined() {
+				v.end = min(a.until, v.member.Pos)
+			}
+		}
+		visits = append(visits, v)
 	}
 	return c.list(ctx, visits)
 }
@@ -137,11 +152,11 @@ type rendered struct {
 	json []byte
 }
 
-// list renders the events of the rooms in their order, and then what has none (LEG-3).
+// list renders the events of the rooms up to their ends, in their order, and then what has none (LEG-3).
 func (c *chunk) list(ctx context.Context, visits []*visit) ([][]byte, store.Pos, error) {
 	var rest [][]byte
 	for _, v := range visits {
-		page, err := c.Reader.Back(ctx, v.scope, c.until, c.since, maxTimeline, nil)
+		page, err := c.Reader.Back(ctx, v.scope, v.end, c.since, maxTimeline, nil)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -151,12 +166,12 @@ func (c *chunk) list(ctx context.Context, visits []*visit) ([][]byte, store.Pos,
 		if v.member == nil {
 			continue
 		}
-		switch v.member.Membership() {
-		case events.MembershipInvite:
+		switch {
+		case v.end == 0: // nothing but what the user has to do with it
 			if v.member.Pos > c.since {
 				c.found = append(c.found, rendered{v.member.Pos, c.form.Append(nil, v.scope, v.member)})
 			}
-		case events.MembershipJoin:
+		case v.member.Membership() == events.MembershipJoin:
 			ephemeral, err := v.ephemeral(ctx, false)
 			if err != nil {
 				return nil, 0, err

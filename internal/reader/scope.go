@@ -182,6 +182,12 @@ func (s *Scope) JoinedAt() store.Pos {
 	return since
 }
 
+// WasJoined reports whether the user is joined or ever was. The scope must be loaded
+// unless they are.
+func (s *Scope) WasJoined() bool {
+	return s.Membership() == events.MembershipJoin || s.LastLeft() > 0
+}
+
 // LastLeft is the position at which the user last ceased to be joined; 0 if they
 // never were. The scope must be loaded.
 func (s *Scope) LastLeft() store.Pos {

@@ -228,8 +228,6 @@ func (f *finding) openRooms(ctx context.Context, user events.UserID, q *store.Te
 			continue
 		case f.token.Key == "room_id" && f.token.Value != string(m.RoomID):
 			continue
-		case m.Membership == events.MembershipInvite, m.Membership == events.MembershipKnock:
-			continue
 		}
 		room, err := f.service.Memory.Room(ctx, m.RoomID)
 		if err != nil {
@@ -265,7 +263,7 @@ func (f *finding) collect(ctx context.Context, q store.TextQuery) error {
 					return err
 				}
 			}
-			if e.RedactedBy != 0 || !scope.Sees(e) || !f.request.Filter.Match(e.Event) ||
+			if e.RedactedBy != 0 || !scope.WasJoined() || !scope.Sees(e) || !f.request.Filter.Match(e.Event) ||
 				f.token.Key == "sender" && f.token.Value != string(e.Sender) {
 				continue
 			}
