@@ -1,6 +1,8 @@
 package homeserver_test
 
 import (
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/tidwall/gjson"
@@ -44,6 +46,42 @@ func TestEvent(t *testing.T) {
 		} {
 			t.Log(version, name)
 			bob.Do(t, "GET", path, nil).WantError(404, "M_NOT_FOUND")
+		}
+	}
+}
+
+// CLIENT-7: numbers are plain integers, everywhere.
+func TestIntegers(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	room := alice.CreateRoom(t, `{"preset":"public_chat","room_version":"5","power_level_content_override":{"users":{"@alice:example.org":9007199254740991}}}`)
+	bob.Join(t, room)
+	alice.Redact(t, room, alice.Say(t, room, "1.0"))
+	alice.SetState(t, room, "m.room.topic", "", `{"topic":"one"}`)
+	alice.SetState(t, room, "m.room.topic", "", `{"topic":"two"}`)
+	all := everythingOf(t, alice, room)
+	all["timestamp"] = alice.Get(t, homeservertest.Path("/v1/rooms/{}/timestamp_to_event?dir=f&ts=0", room)).Raw
+	all["levels"] = alice.State(t, room, "m.room.power_levels", "").Raw
+	if got := gjson.Get(all["levels"], `users.@alice:example\.org`).Raw; got != "9007199254740991" {
+		t.Errorf("the level is %s", got)
+	}
+	integer := regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
+	var walk func(from string, v gjson.Result)
+	walk = func(from string, v gjson.Result) {
+		if v.Type == gjson.Number && !integer.MatchString(v.Raw) {
+			t.Errorf("%s has the number %s", from, v.Raw)
+		}
+		if v.IsArray() || v.IsObject() {
+			v.ForEach(func(_, inner gjson.Result) bool { walk(from, inner); return true })
+		}
+	}
+	for from, answer := range all {
+		for line := range strings.Lines(answer) {
+			if !gjson.Valid(line) {
+				t.Fatalf("%s: %s", from, line)
+			}
+			walk(from, gjson.Parse(line))
 		}
 	}
 }

@@ -277,3 +277,38 @@ func TestMessagesRefused(t *testing.T) {
 		messagesOf(t, alice, room, tt.query...).WantError(400, tt.code)
 	}
 }
+
+// CLIENT-29: a client that knows r0 only fills the gap of a limited timeline from its
+// prev_batch, with members loaded lazily.
+func TestMessagesFillGaps(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	room := roomOf(t, alice, "12", bob)
+	const filter = `{"room":{"state":{"lazy_load_members":true},"timeline":{"limit":5}}}`
+	sync := func(since string) gjson.Result {
+		return alice.Get(t, "/r0/sync?since="+since+"&filter="+url.QueryEscape(filter))
+	}
+	since := sync("").Get("next_batch").Str
+	var want []string
+	for i := range 23 {
+		want = append(want, string([]*homeservertest.Client{alice, bob}[i%2].Say(t, room, fmt.Sprint(i))))
+	}
+	section := homeservertest.Room(sync(since), "join", room)
+	if !section.Get("timeline.limited").Bool() {
+		t.Fatalf("%s", section)
+	}
+	got := reversed(idsOf(section.Get("timeline.events")))
+	for from := section.Get("timeline.prev_batch").Str; from != ""; {
+		answer := alice.Get(t, homeservertest.Path("/r0/rooms/{}/messages", room)+
+			"?dir=b&limit=4&from="+from+"&to="+since+"&filter="+url.QueryEscape(`{"lazy_load_members":true}`))
+		got = append(got, idsOf(answer.Get("chunk"))...)
+		for _, e := range answer.Get("chunk").Array() {
+			if !answer.Get(`state.#(state_key=="` + e.Get("sender").Str + `")`).Exists() {
+				t.Errorf("the member event of %s is missing", e.Get("sender"))
+			}
+		}
+		from = answer.Get("end").Str
+	}
+	same(t, "the timeline and what was before it", got, reversed(want))
+}

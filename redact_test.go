@@ -96,7 +96,8 @@ func rawEvent(t testing.TB, c *homeservertest.Client, room events.RoomID, id str
 	return gjson.Result{}
 }
 
-// everythingOf collects what the endpoints tell a member about a room.
+// everythingOf collects what the endpoints tell a member about a room, one answer a
+// line.
 func everythingOf(t testing.TB, c *homeservertest.Client, room events.RoomID) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -111,7 +112,7 @@ func everythingOf(t testing.TB, c *homeservertest.Client, room events.RoomID) ma
 	all["sync"] = homeservertest.Room(fresh.Sync(t), "join", room).Raw
 	for _, e := range gjson.Get(all["/v3/rooms/{}/messages?dir=f&limit=1000"], "chunk").Array() {
 		for _, path := range []string{"/v3/rooms/{}/event/{}", "/v3/rooms/{}/context/{}"} {
-			all[path] += c.Get(t, homeservertest.Path(path, room, e.Get("event_id").Str)).Raw
+			all[path] += c.Get(t, homeservertest.Path(path, room, e.Get("event_id").Str)).Raw + "\n"
 		}
 	}
 	return all
@@ -298,5 +299,32 @@ func TestRedactRedaction(t *testing.T) {
 				t.Errorf("version %s: what was redacted is still in %s: %s", version, from, answer)
 			}
 		}
+	}
+}
+
+// REDACT-15: administrators of the server may redact what others have said, where they
+// may redact at all.
+func TestRedactByAdministrator(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob, admin := hs.User(t, "alice"), hs.User(t, "bob"), hs.User(t, "admin")
+	for _, version := range []string{"1", "12"} {
+		room := roomOf(t, alice, version, bob, admin)
+		id := bob.Say(t, room, "spam")
+		path := homeservertest.Path("/v3/rooms/{}/redact/{}/1", room, id)
+		if err := hs.SetAdmin(t.Context(), admin.User, false); err != nil {
+			t.Fatal(err)
+		}
+		admin.Do(t, http.MethodPut, path, `{}`).WantError(403, "M_FORBIDDEN")
+		if err := hs.SetAdmin(t.Context(), admin.User, true); err != nil {
+			t.Fatal(err)
+		}
+		admin.Put(t, path, `{}`)
+		if got := eventOf(t, alice, room, id).Get("content").Raw; got != "{}" {
+			t.Errorf("version %s: the message is %s", version, got)
+		}
+		other := roomOf(t, alice, version, bob)
+		elsewhere := bob.Say(t, other, "not your business")
+		admin.Do(t, http.MethodPut, homeservertest.Path("/v3/rooms/{}/redact/{}/1", other, elsewhere), `{}`).WantError(403, "M_FORBIDDEN")
 	}
 }

@@ -304,7 +304,8 @@ func TestPolicies(t *testing.T) {
 	bob.Say(t, room, "still here")
 	carol := hs.User(t, "carol")
 	carol.Join(t, room)
-	// ACL-3, ACL-4: a policy server elsewhere has nobody here and no say.
+	// ACL-3, ACL-4: a policy server elsewhere has nobody here and no say, so that nothing
+	// has to be signed (ACL-5).
 	set(alice, "m.room.policy", "", `{"via":"policy.example","public_keys":{"ed25519":"6yhHGKhCiXTSEN2ksjV7kX_N6rBQZ3Xb-M7LlC6NS-s"}}`)
 	bob.Say(t, room, "nobody has signed this")
 	set(alice, "m.room.policy", "other", `{"via":7}`)

@@ -88,7 +88,14 @@ func redactable(tx *live.Tx, d *live.Draft, a Actor, target events.EventID) (*li
 		return nil, mxerr.Forbidden("%s cannot be redacted", e.Type)
 	case a.Suspended && e.Sender != a.User: // SEND-11
 		return nil, a.mayWrite()
-	case !events.RedactionAllowed(a.User, e.Event, d.Version.PowerLevels(d)):
+	case events.RedactionAllowed(a.User, e.Event, d.Version.PowerLevels(d)):
+		return e, nil
+	}
+	account, err := tx.User(a.User)
+	if err != nil && !isNotFound(err) {
+		return nil, err
+	}
+	if !account.Admin { // REDACT-15
 		return nil, mxerr.Forbidden("you may not redact this event")
 	}
 	return e, nil
