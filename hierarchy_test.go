@@ -343,6 +343,8 @@ func TestHierarchyPages(t *testing.T) {
 			}
 		}
 	}
+	alice.link(t, "ROOT", "B", `,"suggested":true,"order":"11"`) // there with either value of suggested_only
+	alice.link(t, "B", "c", `,"suggested":true,"order":"12"`)
 	token := bob.Get(t, alice.path("ROOT", "limit=3&suggested_only=false&max_depth=2")).Get("next_batch").Str
 	t.Run("a token works again, and with another limit", func(t *testing.T) {
 		for range 2 {

@@ -479,6 +479,15 @@ func TestUpgradeSettings(t *testing.T) {
 	bob.Join(t, room)
 	check(bob, room) // once
 
+	t.Run("syncs hear of tags alone, too", func(t *testing.T) {
+		erin := hs.User(t, "erin")
+		erin.Put(t, tagPath(erin, old, "/u.work"), `{}`)
+		erin.Sync(t)
+		erin.Join(t, room)
+		if sync := erin.Sync(t); !homeservertest.Room(sync, "join", room).Get(`account_data.events.#(type=="m.tag").content.tags.u\.work`).Exists() {
+			t.Errorf("sync %s", sync)
+		}
+	})
 	t.Run("what is set for the new room stays", func(t *testing.T) {
 		carol := hs.User(t, "carol")
 		carol.Join(t, old)
