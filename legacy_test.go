@@ -143,7 +143,7 @@ func TestEvents(t *testing.T) {
 	closed := alice.CreateRoom(t, nil)
 	carol.Do(t, "GET", homeservertest.Path("/v3/events?room_id={}", closed), nil).WantError(403, "M_FORBIDDEN")
 	carol.Do(t, "GET", "/v3/events?from=x", nil).WantError(400, "M_INVALID_PARAM")
-	// LEG-2: guests must name a room.
+	// LEG-2, GUEST-7: guests must name a room.
 	guest := hs.Anonymous()
 	guest.Token = guest.Post(t, "/v3/register?kind=guest", `{}`).Get("access_token").Str
 	guest.Do(t, "GET", "/v3/events", nil).WantError(403, "M_GUEST_ACCESS_FORBIDDEN")

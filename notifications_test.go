@@ -1,10 +1,13 @@
 package homeserver_test
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/tidwall/gjson"
 
+	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/homeservertest"
 )
 
@@ -48,15 +51,30 @@ func TestNotifications(t *testing.T) {
 	same(t, "highlights", texts(bob.Get(t, "/v3/notifications?only=highlight")), []string{"bob: two"})
 	bob.Do(t, "GET", "/v3/notifications?from=x", nil).WantError(400, "M_INVALID_PARAM")
 	bob.Do(t, "GET", "/v3/notifications?limit=-1", nil).WantError(400, "M_INVALID_PARAM")
+	// NOTIF-5: fifty unless asked for otherwise.
+	for i := range 60 {
+		alice.Say(t, cake, fmt.Sprint(i))
+	}
+	same(t, "default limit", len(texts(bob.Get(t, "/v3/notifications"))), 50)
+	same(t, "more than there are", len(texts(bob.Get(t, "/v3/notifications?limit=100000"))), 64)
+	read(t, bob, cake, "m.read", events.EventID(bob.Get(t, "/v3/notifications?limit=1").Get("notifications.0.event.event_id").Str), nil)
 	// NOTIF-4
 	read(t, bob, tea, "m.read.private", three, nil)
-	var state []bool
-	for _, n := range bob.Get(t, "/v3/notifications").Get("notifications").Array() {
-		state = append(state, n.Get("read").Bool())
+	state := map[string]bool{}
+	for _, n := range bob.Get(t, "/v3/notifications?limit=100").Get("notifications").Array() {
+		state[n.Get("event.content.body").Str] = n.Get("read").Bool()
 	}
-	same(t, "read", state, []bool{false, true, false, true})
+	alice.Say(t, tea, "five")
+	state["five"] = bob.Get(t, "/v3/notifications?limit=1").Get("notifications.0.read").Bool()
+	for text, want := range map[string]bool{"one": true, "three": true, "bob: two": true, "four": true, "59": true, "five": false} {
+		same(t, text+" is read", state[text], want)
+	}
 	// UNRD-17
 	bob.Leave(t, tea)
-	same(t, "after leaving", texts(bob.Get(t, "/v3/notifications")), []string{"four", "bob: two"})
+	for _, text := range texts(bob.Get(t, "/v3/notifications?limit=100")) {
+		if slices.Contains([]string{"one", "three", "five"}, text) {
+			t.Errorf("%s is still among them after leaving", text)
+		}
+	}
 	hs.Anonymous().Do(t, "GET", "/v3/notifications", nil).WantError(401, "M_MISSING_TOKEN")
 }
