@@ -32,7 +32,7 @@ func BenchmarkLargeRoom(b *testing.B) {
 	}
 	serve := func(st store.Store) *direct {
 		srv, err := homeserver.New("example.org", homeserver.WithStore(st), homeserver.WithRegistration(homeserver.RegistrationOpen),
-			homeserver.WithoutRateLimits(), homeserver.WithInsecurePasswordHashing())
+			homeserver.WithoutRateLimits(), homeserver.WithInsecurePasswordHashing(), quiet())
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -98,6 +98,17 @@ func BenchmarkLargeRoom(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
+		}
+	})
+	b.Run("New", func(b *testing.B) { // the file is open already, and may be once more
+		for range b.N {
+			srv, err := homeserver.New("example.org", homeserver.WithStore(open()), quiet())
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.StopTimer()
+			srv.Close()
+			b.StartTimer()
 		}
 	})
 	b.Run("disk", func(b *testing.B) {
