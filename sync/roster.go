@@ -90,7 +90,7 @@ func (s *slide) follow(ctx context.Context) error {
 		if r.sieve.depends[c.ID] {
 			return s.list(ctx)
 		}
-		if err := s.move(ctx, c); err != nil {
+		if err := s.move(ctx, &c); err != nil {
 			return err
 		}
 	}
@@ -116,7 +116,7 @@ func (s *slide) followable() bool {
 }
 
 // move puts a room that has changed where it belongs.
-func (s *slide) move(ctx context.Context, c live.RoomChange) error {
+func (s *slide) move(ctx context.Context, c *live.RoomChange) error {
 	r := &s.conn.roster
 	listed, err := s.listed(ctx, c)
 	if err != nil {
@@ -163,33 +163,35 @@ func (s *slide) list(ctx context.Context) error {
 	}
 	all := s.user.RoomsSince(0)
 	r.at = make(map[store.RoomNum]store.Pos, len(all))
-	for _, c := range all {
-		listed, err := s.listed(ctx, c)
+	for i := range all {
+		listed, err := s.listed(ctx, &all[i])
 		if err != nil {
 			return err
 		}
-		if !listed {
-			continue
+		if listed {
+			r.at[all[i].Num] = all[i].Event
 		}
-		r.at[c.Num] = c.Event
-		for _, l := range r.lists {
-			matches, err := s.matches(ctx, &l.filters, c)
-			if err != nil {
-				return err
+	}
+	for _, l := range r.lists {
+		for i := range all {
+			c := &all[i]
+			matches := r.at[c.Num] != 0
+			if matches {
+				if matches, err = s.matches(ctx, &l.filters, c); err != nil {
+					return err
+				}
 			}
 			if matches {
 				l.rooms = append(l.rooms, rank{c.Event, c.Num})
 			}
 		}
-	}
-	for _, l := range r.lists {
 		slices.SortFunc(l.rooms, func(a, b rank) int { return cmp.Compare(a.event, b.event) })
 	}
 	return nil
 }
 
 // listed reports whether a room may be in lists at all (SLIDE-16, SLIDE-17).
-func (s *slide) listed(ctx context.Context, c live.RoomChange) (bool, error) {
+func (s *slide) listed(ctx context.Context, c *live.RoomChange) (bool, error) {
 	switch c.Membership {
 	case events.MembershipJoin, events.MembershipKnock:
 		return true, nil
@@ -216,7 +218,7 @@ func (s *slide) listed(ctx context.Context, c live.RoomChange) (bool, error) {
 }
 
 // in says why a room is in the answer, if it is.
-func (s *slide) in(ctx context.Context, c live.RoomChange) (in source, err error) {
+func (s *slide) in(ctx context.Context, c *live.RoomChange) (in source, err error) {
 	if s.asked.rooms[c.ID] != nil {
 		if in.subscribed, err = s.listed(ctx, c); err != nil { // SLIDE-14
 			return source{}, err

@@ -244,7 +244,7 @@ func (s *slide) tell(ctx context.Context, changed []live.RoomChange) error {
 
 // lookAt looks at a room that has changed.
 func (s *slide) lookAt(ctx context.Context, c live.RoomChange) error {
-	in, err := s.in(ctx, c)
+	in, err := s.in(ctx, &c)
 	if err != nil {
 		return err
 	}
@@ -269,7 +269,7 @@ func (s *slide) tellAll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		listed, err := s.listed(ctx, c)
+		listed, err := s.listed(ctx, &c)
 		if err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 func (s *slide) readMemo(ctx context.Context) error {
 	s.memo, s.own = recall(s.user)
 	if s.memo.settings != nil && s.memo.direct != nil {
+		s.form.Ignored = s.memo.settings.ignored
 		return nil
 	}
 	err := s.Memory.View(ctx, func(v store.View) (err error) {
@@ -23,9 +24,13 @@ func (s *slide) readMemo(ctx context.Context) error {
 		s.memo.direct, err = readDirect(v, s.User)
 		return err
 	})
+	if err != nil {
+		return err
+	}
 	known := s.memo
 	s.user.SetMemo(s.own, &known)
-	return err
+	s.form.Ignored = s.memo.settings.ignored
+	return nil
 }
 
 // readData reads what has changed in the user's account data since the client was

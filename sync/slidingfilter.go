@@ -83,7 +83,7 @@ func (s *slide) readSpace(ctx context.Context, v *sieve, space events.RoomID) er
 }
 
 // matches reports whether a room passes all filters of a list.
-func (s *slide) matches(ctx context.Context, f *SlidingFilters, c live.RoomChange) (bool, error) {
+func (s *slide) matches(ctx context.Context, f *SlidingFilters, c *live.RoomChange) (bool, error) {
 	sieve := s.conn.roster.sieve
 	has := func(tag string) bool { return slices.Contains(sieve.tags[c.ID], tag) }
 	switch {

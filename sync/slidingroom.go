@@ -158,7 +158,9 @@ func (g *glance) tellAbout(ctx context.Context, initial bool) error {
 		g.field("unstable_expanded_timeline").bool(true) // SLIDE-26
 	}
 	if initial || g.expanded || len(g.page.events) > 0 || g.page.limited {
-		g.writeTimeline()
+		if err := g.writeTimeline(ctx); err != nil {
+			return err
+		}
 	}
 	if len(state) > 0 || initial {
 		g.field("required_state").open('[')
@@ -214,7 +216,12 @@ func (g *glance) newest(ctx context.Context, after store.Pos) (timeline, error) 
 	return t, err
 }
 
-func (g *glance) writeTimeline() {
+func (g *glance) writeTimeline(ctx context.Context) error {
+	if g.initial || g.expanded || g.page.limited { // REL-9: else the client has heard of it all
+		if err := g.form.Bundle(ctx, g.scope, g.page.events...); err != nil {
+			return err
+		}
+	}
 	fresh := 0
 	g.field("timeline").open('[')
 	for _, e := range g.page.events {
@@ -227,6 +234,7 @@ func (g *glance) writeTimeline() {
 	g.field("num_live").int(fresh)
 	g.field("limited").bool(g.page.limited)
 	g.field("prev_batch").string(reader.Token(g.page.start))
+	return nil
 }
 
 // describe tells the name, the picture, and how many and who the members are, as
