@@ -215,7 +215,7 @@ func (s *slide) changed(ctx context.Context) ([]live.RoomChange, error) {
 func (s *slide) tell(ctx context.Context, changed []live.RoomChange) error {
 	whole := s.asked != s.conn.told.asked
 	for name, l := range s.conn.roster.lists {
-		whole = whole || l.left > s.since || !s.Lists[name].prefix()
+		whole = whole || l.left >= s.since || !s.Lists[name].prefix()
 	}
 	if whole {
 		return s.tellAll(ctx)

@@ -115,6 +115,9 @@ func (g *glance) left(ctx context.Context) error {
 	if err := g.Memory.View(ctx, g.scope.Load); err != nil {
 		return err
 	}
+	if place, _ := g.user.Place(g.room.Num); place.Forgotten { // listed for the last time
+		g.conn.roster.forgets = -1
+	}
 	g.end = g.scope.LastLeft()
 	if g.end == 0 || g.known && g.end <= g.was.pos && g.member.Pos > g.was.pos { // nothing to see but the own event
 		return g.tellOwn(ctx)
