@@ -331,6 +331,8 @@ func TestSlidingRoom(t *testing.T) {
 		alice.Send(t, room, "m.reaction", `{}`)
 	}
 	same(t, "after many reactions", bump(), at)
+	// SLIDE-13: no more than a hundred.
+	same(t, "a very long timeline", len(slid(slide(t, alice, "", list(100_000, `[]`)), room).Get("timeline").Array()), 100)
 }
 
 // SLIDE-38 to SLIDE-40, CLIENT-22: rooms that the user is not in, and coming and going.

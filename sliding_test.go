@@ -116,6 +116,10 @@ func TestSlidingBadInput(t *testing.T) {
 		many = append(many, fmt.Sprintf(`"l%d":{"timeline_limit":1}`, i))
 	}
 	states := strings.Repeat(`["a","b"],`, 1001)
+	var subscriptions []string
+	for i := range 1001 {
+		subscriptions = append(subscriptions, fmt.Sprintf(`"!%d:example.org":{"timeline_limit":1}`, i))
+	}
 	for _, tt := range []struct{ id, body, code string }{
 		{"SLIDE-11: the name of a list", `{"lists":{"a b":{"timeline_limit":1}}}`, "M_INVALID_PARAM"},
 		{"SLIDE-11: no name", `{"lists":{"":{"timeline_limit":1}}}`, "M_INVALID_PARAM"},
@@ -132,6 +136,8 @@ func TestSlidingBadInput(t *testing.T) {
 		{"SLIDE-22: types that are no list", list(`{"timeline_limit":1,"filters":{"not_room_types":"m.space"}}`), "M_BAD_JSON"},
 		{"SLIDE-23: half a key", list(`{"timeline_limit":1,"required_state":[["m.room.name"]]}`), "M_INVALID_PARAM"},
 		{"SLIDE-23: too much state", list(`{"timeline_limit":1,"required_state":[` + strings.TrimSuffix(states, ",") + `]}`), "M_INVALID_PARAM"},
+		{"SLIDE-14: many subscriptions", `{"room_subscriptions":{` + strings.Join(subscriptions, ",") + `}}`, "M_INVALID_PARAM"},
+		{"SLIDE-21: many tags", list(`{"timeline_limit":1,"filters":{"tags":[` + strings.TrimSuffix(strings.Repeat(`"t",`, 101), ",") + `]}}`), "M_INVALID_PARAM"},
 		{"SLIDE-43: a token that is none", `{"extensions":{"to_device":{"enabled":true,"since":"x"}}}`, "M_INVALID_PARAM"},
 		{"no object", `[]`, "M_BAD_JSON"},
 		{"no JSON", `{`, "M_NOT_JSON"},

@@ -129,7 +129,7 @@ func (c *connection) size() int {
 
 // connections are those of all devices.
 type connections struct {
-	mu       gosync.Mutex
+	mu       gosync.Mutex // taken while a connection's is held, never the other way round
 	byDevice map[device]map[string]*entry
 	used     list.List // of *entry, the latest in front
 	size     int
@@ -195,8 +195,11 @@ func (cs *connections) weigh(e *entry, weight int) {
 	}
 	cs.size += weight - e.weight
 	e.weight = weight
-	for el := cs.used.Back(); cs.size > maxRemembered && el != e.element; el = cs.used.Back() {
-		cs.drop(el.Value.(*entry))
+	for el := cs.used.Back(); cs.size > maxRemembered && el != nil; {
+		old := el.Value.(*entry)
+		if el = el.Prev(); old != e {
+			cs.drop(old)
+		}
 	}
 }
 

@@ -1,4 +1,5 @@
-// Package sync tells clients what is new: the answer to GET /sync.
+// Package sync tells clients what is new: the answers to GET /sync, to sliding sync,
+// and to what there was before.
 //
 // # How it works
 //
@@ -26,4 +27,23 @@
 // The JSON is written piece by piece into one buffer; stored events are copied and
 // never parsed. What other parts of the server add (push rules, receipts, to-device
 // messages …) comes through small interfaces in [Config].
+//
+// # Sliding sync
+//
+// In /sync everything that a client knows follows from its token. In sliding sync
+// ([Service.Sliding], the files that begin with "sliding") clients look at windows of
+// their list of rooms, so what they know of a room depends on when it was in a window,
+// and in what detail. That is the memory of a connection (connection.go): for each
+// room the position up to which the client was told of it, and what was asked for
+// then. What an answer adds to it counts when the client comes back with the answer's
+// position, which proves that it has received it; until then the answer may be lost
+// and the memory stays as it was. A position names the answer and is good for that
+// connection only. The memory is not stored: after a restart, or when there are too
+// many connections, a position is unknown and the client begins anew.
+//
+// Which rooms are in the windows follows from the rooms as they are now (roster.go):
+// for each list of a connection the rooms that match its filters are kept in order and
+// brought up to date by the changes alone. As long as a client asks for the same,
+// only rooms that have changed are looked at; when it asks for something else, or
+// rooms have moved up because others have gone, all windows are.
 package sync

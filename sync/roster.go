@@ -74,10 +74,14 @@ func (l *roll) window(ranges [][2]int) []rank {
 }
 
 // follow brings the roster up to the present, for the lists that are asked for.
-func (s *slide) follow(ctx context.Context) error {
+func (s *slide) follow(ctx context.Context) (err error) {
 	r := &s.conn.roster
+	defer func() {
+		if err != nil || len(s.Lists) == 0 {
+			*r = roster{}
+		}
+	}()
 	if len(s.Lists) == 0 {
-		*r = roster{}
 		return nil
 	}
 	if !s.followable() {

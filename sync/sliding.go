@@ -79,9 +79,11 @@ type slide struct {
 	first        bool                   // the connection begins
 	since, until store.Pos              // of the answer
 	data         []store.AccountDatum   // account data that has changed
-	tagged       map[events.RoomID]bool // rooms among it that are not dealt with yet
-	to           progress
-	rooms        map[store.RoomNum]told // what the answer makes of the connection's memory
+	tagged       map[events.RoomID]bool // the rooms among it
+
+	// What the answer makes of the connection's memory.
+	to    progress
+	rooms map[store.RoomNum]told
 
 	sections, roomData, receipts, typing []section
 
@@ -89,7 +91,8 @@ type slide struct {
 	out   writer
 }
 
-// slide makes an answer and takes it into the connection's memory.
+// slide makes an answer and takes it into the connection's memory. One answer of a
+// connection is made at a time.
 func (s *Service) slide(ctx context.Context, r *SlidingRequest, as *asked, u *live.User, e *entry) (*slide, error) {
 	c := e.connection
 	c.mu.Lock()

@@ -7,6 +7,9 @@ import (
 	"github.com/ca4c8834/homeserver/events"
 )
 
+// maxSlidingTimeline is how many events of a room an answer has at most (SLIDE-13).
+const maxSlidingTimeline = 100
+
 const (
 	anyKey  = "*"
 	lazyKey = "$LAZY"
@@ -26,7 +29,7 @@ type interest struct {
 
 func newInterest(r SlidingRoom, user events.UserID) *interest {
 	i := &interest{
-		limit: min(r.TimelineLimit, maxTimeline),
+		limit: min(r.TimelineLimit, maxSlidingTimeline),
 		keys:  map[events.StateKey]bool{}, types: map[string]bool{}, named: map[string]bool{},
 	}
 	for _, k := range r.RequiredState {

@@ -201,7 +201,7 @@ func (g *glance) readTimeline(ctx context.Context) error {
 	g.page = page
 	g.now.limit = g.was.limit
 	if g.initial || g.expanded || page.limited {
-		g.now.limit = int32(g.want.limit) //nolint:gosec // at most maxTimeline
+		g.now.limit = int32(g.want.limit) //nolint:gosec // at most maxSlidingTimeline
 	}
 	return nil
 }

@@ -74,13 +74,15 @@ type slidingExtension struct {
 	Rooms   []string `json:"rooms"`
 }
 
-// Limits of what a request may ask for (SLIDE-11).
+// Limits of what a request may ask for (SLIDE-11), each far beyond what clients do.
 const (
-	maxSlidingLists = 100
-	maxListName     = 255
-	maxListRanges   = 100
-	maxStateEntries = 1000
-	maxConnectionID = 255
+	maxSlidingLists  = 100
+	maxListName      = 255
+	maxListRanges    = 100
+	maxFilterValues  = 100
+	maxStateEntries  = 1000 // of all lists together, and of each subscription
+	maxSubscriptions = 1000
+	maxConnectionID  = 255
 )
 
 func (a *API) postSlidingSync(ctx context.Context, c *caller, in slidingIn) (rawJSON, error) {
@@ -101,10 +103,17 @@ func (a *API) postSlidingSync(ctx context.Context, c *caller, in slidingIn) (raw
 	if len(in.Lists) > maxSlidingLists {
 		return nil, mxerr.InvalidParam("lists", fmt.Sprintf("has more than %d lists", maxSlidingLists))
 	}
+	if len(in.Subscriptions) > maxSubscriptions {
+		return nil, mxerr.InvalidParam("room_subscriptions", fmt.Sprintf("has more than %d rooms", maxSubscriptions))
+	}
+	entries := 0
 	for name, l := range in.Lists {
 		list, err := l.request(name)
 		if err != nil {
 			return nil, err
+		}
+		if entries += len(list.RequiredState); entries > maxStateEntries {
+			return nil, mxerr.InvalidParam("lists", fmt.Sprintf("ask for more than %d entries of required_state", maxStateEntries))
 		}
 		r.Lists[name] = list
 	}
@@ -145,6 +154,9 @@ func (l *slidingList) request(name string) (out sync.SlidingList, err error) {
 		out.Ranges = [][2]int{}
 	}
 	f := &l.Filters
+	if max(len(f.Spaces), len(f.Tags), len(f.NotTags)) > maxFilterValues {
+		return out, mxerr.InvalidParam(at+".filters", "have too many values")
+	}
 	out.Filters = sync.SlidingFilters{
 		DM: f.DM, Encrypted: f.Encrypted, Invite: f.Invite,
 		Spaces: roomIDs(f.Spaces), Tags: f.Tags, NotTags: f.NotTags, NameLike: f.NameLike,
@@ -184,6 +196,9 @@ func roomTypes(at string, raw json.RawMessage) ([]string, error) {
 	}
 	types := []string{}
 	for _, t := range list.Array() {
+		if len(types) == maxFilterValues {
+			return nil, mxerr.InvalidParam(at, "has too many values")
+		}
 		if t.Type != gjson.String && t.Type != gjson.Null {
 			return nil, mxerr.BadJSON("%s must be of strings and null", at)
 		}
