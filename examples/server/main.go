@@ -114,6 +114,13 @@ func open(s settings, log *slog.Logger) (*homeserver.Server, error) {
 		log.Info("registration needs a token", "file", file)
 		options = append(options, homeserver.WithRegistrationTokens(tokens...))
 	}
+	if s.appServices != "" {
+		services, err := appServices(s.appServices)
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, homeserver.WithAppServices(services...))
+	}
 	if s.publicURL != "" {
 		options = append(options, homeserver.WithPublicURL(s.publicURL))
 	}

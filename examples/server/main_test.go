@@ -196,6 +196,47 @@ func certificate(t *testing.T, dir string) (certFile, keyFile string, roots *x50
 	return certFile, keyFile, roots
 }
 
+// Registration files in a directory make application services.
+func TestAppServices(t *testing.T) {
+	t.Parallel()
+	binary, dir := build(t), t.TempDir()
+	const bridge = `{id: irc, url: null, as_token: secret, hs_token: other, sender_localpart: ircbot, namespaces: {}}`
+	write := func(name, content string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("irc.yaml", bridge)
+	write("README.md", "not a registration")
+	p := start(t, binary, "-data", t.TempDir(), "-appservices", dir)
+	resp, err := p.client.Get(p.url + "/_matrix/client/v3/account/whoami?access_token=secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if body, _ := io.ReadAll(resp.Body); gjson.GetBytes(body, "user_id").Str != "@ircbot:example.org" {
+		t.Errorf("whoami: %d %s", resp.StatusCode, body)
+	}
+	p.client.CloseIdleConnections()
+	p.stop(t, syscall.SIGTERM)
+
+	for file, says := range map[string]string{"again.yaml": "same ID", "broken.yaml": "broken.yaml"} {
+		content := bridge
+		if file == "broken.yaml" {
+			content = "id: ["
+		}
+		write(file, content)
+		out, err := exec.CommandContext(t.Context(), binary, "-data", t.TempDir(), "-listen", "127.0.0.1:0", "-appservices", dir).CombinedOutput()
+		if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 1 || !strings.Contains(string(out), says) {
+			t.Errorf("%s: %v, want %q:\n%s", file, err, says, out)
+		}
+		if err := os.Remove(filepath.Join(dir, file)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // The exit status tells whether the flags or the world are wrong.
 func TestExitStatus(t *testing.T) {
 	t.Parallel()

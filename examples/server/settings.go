@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/ca4c8834/homeserver"
@@ -17,6 +18,7 @@ import (
 type settings struct {
 	listen, name, data, publicURL string
 	tlsCert, tlsKey               string
+	appServices                   string
 	registration                  homeserver.RegistrationPolicy
 	rateLimits                    bool
 	logLevel                      slog.Level
@@ -33,6 +35,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.StringVar(&s.publicURL, "public-url", "", "`URL` under which clients reach the server")
 	flags.StringVar(&s.tlsCert, "tls-cert", "", "`file` with the certificate chain, to serve https")
 	flags.StringVar(&s.tlsKey, "tls-key", "", "`file` with the key of the certificate")
+	flags.StringVar(&s.appServices, "appservices", "", "`directory` with registration files of application services, named *.yaml")
 	flags.BoolVar(&s.rateLimits, "rate-limits", true, "limit how often clients may do what costs work")
 	flags.TextVar(&s.logLevel, "log-level", slog.LevelInfo, "least `level` to log: debug, info, warn or error")
 	flags.Func("registration", "`who` may register: closed, token (one that stands in the data directory's file\nregistration-tokens) or open (default closed)", func(who string) error {
@@ -63,6 +66,31 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		flags.Usage()
 	}
 	return s, err
+}
+
+// appServices reads the registration files in a directory.
+func appServices(dir string) ([]homeserver.AppService, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("application services: %w", err)
+	}
+	var list []homeserver.AppService
+	for _, entry := range entries {
+		file := filepath.Join(dir, entry.Name())
+		if filepath.Ext(file) != ".yaml" {
+			continue
+		}
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("application services: %w", err)
+		}
+		service, err := homeserver.ParseAppService(content)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		list = append(list, service)
+	}
+	return list, nil
 }
 
 // registrationTokens reads tokens from a file, one a line. If there is no file
