@@ -37,6 +37,7 @@ func TestFaults(t *testing.T) {
 		"WithMediaStore":                       homeserver.WithMediaStore(nil),
 		"WithMediaRules":                       homeserver.WithMediaRules(homeserver.MediaRules{MaxUpload: -1}),
 		"WithURLPreviews":                      homeserver.WithURLPreviews(homeserver.PreviewAddresses{Deny: make([]netip.Prefix, 1)}),
+		`application service "b"`:              homeserver.WithAppServices(homeserver.AppService{ID: "b"}),
 		`WithServerNotices: ""`:                homeserver.WithServerNotices("", "Notices"),
 		`WithServerNotices: "A"`:               homeserver.WithServerNotices("A", "Notices"),
 		`WithServerNotices: "notices"`:         homeserver.WithServerNotices("notices", ""),
