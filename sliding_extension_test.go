@@ -99,8 +99,8 @@ func TestSlidingE2EE(t *testing.T) {
 	// SLIDE-44: no device lists without a position, the counts always.
 	same(t, "at first", first.Get("extensions.e2ee").Raw, `{"device_one_time_keys_count":{"signed_curve25519":0},"device_unused_fallback_key_types":[]}`)
 	upload(bob, map[string]any{
-		"one_time_keys": map[string]any{"signed_curve25519:A": map[string]any{"key": "k"}, "signed_curve25519:B": map[string]any{"key": "l"}},
-		"fallback_keys": map[string]any{"signed_curve25519:F": map[string]any{"key": "f", "fallback": true}},
+		"one_time_keys": map[string]any{"signed_curve25519:A": map[string]any{"key": "k", "signatures": map[string]any{}}, "signed_curve25519:B": map[string]any{"key": "l", "signatures": map[string]any{}}},
+		"fallback_keys": map[string]any{"signed_curve25519:F": map[string]any{"key": "f", "fallback": true, "signatures": map[string]any{}}},
 	})
 	second := slide(t, bob, pos(first), body)
 	e2ee := second.Get("extensions.e2ee")

@@ -146,7 +146,7 @@ func TestSlidingState(t *testing.T) {
 		"m.room.member/@alice:example.org", "m.room.member/@bob:example.org", "m.room.member/@carol:example.org",
 		"m.room.power_levels", "x/@alice:example.org", "x/a", "x/b", "y/a",
 	}
-	// SLIDE-23 to SLIDE-25.
+	// SLIDE-23, SLIDE-24, SLIDE-25
 	for state, want := range map[string][]string{
 		`[]`:                          {},
 		`[["x","a"],["y","b"]]`:       {"x/a"},
