@@ -291,6 +291,7 @@ func TestServiceActs(t *testing.T) {
 		irc.Do(t, "POST", as(bob, "/v3/keys/upload"), `{}`).WantError(400, "M_MISSING_PARAM")
 	})
 	t.Run("/sync and /events need an explicit user_id", func(t *testing.T) { // ASC-9
+		irc.Do(t, "POST", "/unstable/org.matrix.simplified_msc3575/sync", `{}`).WantError(400, "M_MISSING_PARAM")
 		for _, path := range []string{"/v3/sync", "/v3/events"} {
 			irc.Do(t, "GET", path+"?timeout=0", nil).WantError(400, "M_MISSING_PARAM")
 			irc.Do(t, "GET", as(bob, path+"?timeout=0"), nil).Want(200)
@@ -310,6 +311,10 @@ func TestServiceActs(t *testing.T) {
 		}
 		if other := send(irc, shared); other == first {
 			t.Error("another user's event is the same")
+		}
+		common := ghost(t, irc, "irc_x")
+		if send(irc, common) == send(xmpp, common) {
+			t.Error("the other service's event is the same, of a user of both")
 		}
 		if other := send(xmpp, "@xmppbot:example.org"); other == first {
 			t.Error("another service's event is the same")

@@ -86,6 +86,9 @@ func (s *Service) maySend(ctx context.Context, a Actor, id events.RoomID) error 
 // what besides room and type tells transactions apart.
 func (s *Service) message(a Actor, m Message, path string) (p proposal, err error) {
 	p = proposal{sender: a.User, typ: m.Type}
+	if a.Device == "" && a.Service != "" {
+		path = "service/" + a.Service + "/" + path // TXN-4: no device tells two services of one user apart
+	}
 	if m.TxnID != "" {
 		p.txn = store.Txn{Device: a.Device, ID: m.TxnID, Path: strings.Join([]string{path, string(m.Room), m.Type}, "/")}
 	}
