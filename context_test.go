@@ -126,8 +126,8 @@ func TestContextRefused(t *testing.T) {
 	room := alice.CreateRoom(t, `{"preset":"public_chat","initial_state":[{"type":"m.room.history_visibility","content":{"history_visibility":"joined"}}]}`)
 	hidden := alice.Say(t, room, "hidden")
 	bob.Join(t, room)
-	shown := alice.Say(t, room, "shown")
 	elsewhere := bob.Say(t, bob.CreateRoom(t, nil), "elsewhere")
+	shown := alice.Say(t, room, "shown")
 	for _, tt := range []struct {
 		c      *homeservertest.Client
 		room   events.RoomID

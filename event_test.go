@@ -19,10 +19,10 @@ func TestEvent(t *testing.T) {
 	for _, version := range []string{"1", "3", "10", "12"} { // EVT-33: IDs of version 3 may have slashes in them
 		room, other := roomOf(t, alice, version, bob), roomOf(t, alice, version)
 		ids := historyOf(t, alice, room)
+		elsewhere := string(alice.Say(t, other, "elsewhere"))
 		for range 20 {
 			ids = append(ids, string(alice.Say(t, room, "hello")))
 		}
-		elsewhere := string(alice.Say(t, other, "elsewhere"))
 		for _, id := range ids {
 			want := eventOf(t, alice, room, events.EventID(id))
 			for _, path := range []string{
