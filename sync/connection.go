@@ -33,6 +33,7 @@ type connection struct {
 	rooms   map[store.RoomNum]told
 	pending []pending
 	roster  roster
+	gone    int // counts the times that rooms went from a list, so that those behind them have moved up
 }
 
 // progress is how far a client has been told.
@@ -41,6 +42,7 @@ type progress struct {
 	global  store.Pos // of global account data; 0: none was told
 	devices store.Pos // of changes of device lists; 0: none were told
 	asked   *asked    // nil: nothing yet
+	gone    int       // connection.gone at that time
 }
 
 // told is what a client has been told of a room.

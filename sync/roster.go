@@ -27,9 +27,6 @@ type roll struct {
 	// rooms are ordered by their newest events, the newest last: that is where
 	// rooms move to.
 	rooms []rank
-	// left is up to when rooms have gone from the list, so that those behind them
-	// have moved up.
-	left store.Pos
 }
 
 // rank is a room in the order of newest events.
@@ -143,7 +140,7 @@ func (s *slide) move(ctx context.Context, c *live.RoomChange) error {
 			i, _ := l.find(c.Event)
 			l.rooms = slices.Insert(l.rooms, i, rank{c.Event, c.Num})
 		case was:
-			l.left = s.until
+			s.conn.gone++
 		}
 	}
 	if listed {
@@ -157,13 +154,14 @@ func (s *slide) move(ctx context.Context, c *live.RoomChange) error {
 // list makes the roster.
 func (s *slide) list(ctx context.Context) error {
 	r := &s.conn.roster
+	s.conn.gone++
 	*r = roster{upTo: s.until, forgets: s.user.Forgets(), lists: map[string]*roll{}}
 	var err error
 	if r.sieve, err = s.newSieve(ctx); err != nil {
 		return err
 	}
 	for name, l := range s.Lists {
-		r.lists[name] = &roll{filters: l.Filters, left: s.until}
+		r.lists[name] = &roll{filters: l.Filters}
 	}
 	all := s.user.RoomsSince(0)
 	r.at = make(map[store.RoomNum]store.Pos, len(all))

@@ -115,7 +115,7 @@ func (s *Service) slide(ctx context.Context, r *SlidingRequest, as *asked, u *li
 	if err := a.make(ctx); err != nil {
 		return nil, err
 	}
-	a.to.until, a.to.asked = a.until, as
+	a.to.until, a.to.asked, a.to.gone = a.until, as, c.gone
 	pos := r.Pos
 	if a.empty {
 		c.advance(a.to, a.rooms)
@@ -216,9 +216,9 @@ func (s *slide) changed(ctx context.Context) ([]live.RoomChange, error) {
 // those are among the rooms that have changed; otherwise all windows are looked at
 // (SLIDE-19, SLIDE-20).
 func (s *slide) tell(ctx context.Context, changed []live.RoomChange) error {
-	whole := s.asked != s.conn.told.asked
-	for name, l := range s.conn.roster.lists {
-		whole = whole || l.left >= s.since || !s.Lists[name].prefix()
+	whole := s.asked != s.conn.told.asked || s.conn.gone != s.conn.told.gone
+	for _, l := range s.Lists {
+		whole = whole || !l.prefix()
 	}
 	if whole {
 		return s.tellAll(ctx)
