@@ -130,6 +130,14 @@ var serving = []struct {
 		}
 		return ids
 	}},
+	{"sliding sync", syncing | guestsNone | some, func(t *testing.T, c *homeservertest.Client, room events.RoomID, _ []probe) []string {
+		body := map[string]any{
+			"lists":              map[string]any{"all": map[string]any{"ranges": []any{[]int{0, 99}}, "timeline_limit": 50, "required_state": []any{}}},
+			"room_subscriptions": map[events.RoomID]any{room: map[string]any{"timeline_limit": 50, "required_state": []any{}}},
+		}
+		answer := c.Post(t, "/unstable/org.matrix.simplified_msc3575/sync?timeout=0", body)
+		return idsOf(answer.Get("rooms." + gjson.Escape(string(room)) + ".timeline"))
+	}},
 	{"initialSync of the room", untilLeft, func(t *testing.T, c *homeservertest.Client, room events.RoomID, _ []probe) []string {
 		answer := c.Do(t, "GET", homeservertest.Path("/v3/rooms/{}/initialSync?limit=100", room), nil)
 		return idsOf(answer.JSON().Get("messages.chunk"))

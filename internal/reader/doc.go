@@ -20,6 +20,10 @@
 // those after it. Clients see positions as tokens ([Token]), which are the same for
 // /sync, /messages and all others.
 //
+// The rules decide by position, so a scope knows the stretches of a timeline outside
+// of which its user sees nothing, and a walk steps over what lies between them, be
+// it a million events. [Reader.Nearest] walks along the clock instead.
+//
 // # How events look
 //
 // A [Form] renders events for one request: the fields of `unsigned` depend on who
