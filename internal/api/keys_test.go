@@ -115,7 +115,7 @@ func TestUploadCounts(t *testing.T) {
 		{`{}`, `{"signed_curve25519":0}`},
 		{`{"device_keys":null,"one_time_keys":{},"fallback_keys":{}}`, `{"signed_curve25519":0}`},
 		{`{"device_keys":` + deviceKeys(t, alice, "PHONE", "") + `}`, `{"signed_curve25519":0}`},
-		{`{"fallback_keys":{"signed_curve25519:F":{"key":"f","fallback":true}}}`, `{"signed_curve25519":0}`},
+		{`{"fallback_keys":{"signed_curve25519:F":{"key":"f","fallback":true,"signatures":{}}}}`, `{"signed_curve25519":0}`},
 		{`{"one_time_keys":{"signed_curve25519:A":{"key":"a"},"signed_curve25519:B":{"key":"b"}}}`, `{"signed_curve25519":2}`},
 		{`{"one_time_keys":{"curve25519:A":"a"}}`, `{"curve25519":1,"signed_curve25519":2}`},
 		{`{"unknown":1}`, `{"curve25519":1,"signed_curve25519":2}`},
@@ -208,7 +208,7 @@ func TestDeviceKeysVerbatim(t *testing.T) {
 	phone := deviceKeys(t, alice, "PHONE", `"dehydrated":true,"valid_until_ts":9007199254740991,"ünknown <&>":[null,"\u0001",{}]`)
 	s.upload(t, token, `{"device_keys":`+strings.TrimSuffix(phone, "}")+`,"unsigned":{"device_display_name":"forged"}} }`)
 	// KEYS-7: nobody judges what a key is; numbers stay as they are written.
-	laptop := `{"user_id":"@alice:example.org","device_id":"LAPTOP","algorithms":[],"keys":{"x":1},"signatures":{},"big":9007199254740993,"float":1.50e+2}`
+	laptop := `{"user_id":"@alice:example.org","device_id":"LAPTOP","algorithms":[],"keys":{"x":"1"},"signatures":{},"big":9007199254740993,"float":1.50e+2}`
 	s.upload(t, other, `{"device_keys":`+laptop+`}`)
 	want(t, do(s, "PUT", devicesPath+"/LAPTOP", other, `{"display_name":"Alice's \"laptop\""}`), 200, "")
 
@@ -391,19 +391,19 @@ func TestFallbackKeys(t *testing.T) {
 		}
 	}
 	unused(`[]`)
-	s.upload(t, token, `{"one_time_keys":{"x:1":"1"},"fallback_keys":{"x:F":{"key":"f","fallback":true},"y:F":"y"}}`)
+	s.upload(t, token, `{"one_time_keys":{"x:1":"1"},"fallback_keys":{"x:F":{"key":"f","fallback":true,"signatures":{}},"y:F":"y"}}`)
 	unused(`["x" "y"]`)
-	for _, key := range []string{`{"x:1":"1"}`, `{"x:F":{"fallback":true,"key":"f"}}`, `{"x:F":{"fallback":true,"key":"f"}}`} {
+	for _, key := range []string{`{"x:1":"1"}`, `{"x:F":{"fallback":true,"key":"f","signatures":{}}}`, `{"x:F":{"fallback":true,"key":"f","signatures":{}}}`} {
 		if got := s.claim(t, bobs, "PHONE", "x"); got != key {
 			t.Errorf("claimed %s, want %s", got, key)
 		}
 	}
 	unused(`["y"]`)
-	s.upload(t, token, `{"fallback_keys":{"x:F":{"fallback":true,"key":"f"}}}`) // KEYS-17
+	s.upload(t, token, `{"fallback_keys":{"x:F":{"fallback":true,"key":"f","signatures":{}}}}`) // KEYS-17
 	unused(`["y"]`)
-	s.upload(t, token, `{"org.matrix.msc2732.fallback_keys":{"x:G":{"fallback":true,"key":"g"}}}`) // KEYS-19
+	s.upload(t, token, `{"org.matrix.msc2732.fallback_keys":{"x:G":{"fallback":true,"key":"g","signatures":{}}}}`) // KEYS-19
 	unused(`["x" "y"]`)
-	if got := s.claim(t, bobs, "PHONE", "x"); got != `{"x:G":{"fallback":true,"key":"g"}}` { // KEYS-16
+	if got := s.claim(t, bobs, "PHONE", "x"); got != `{"x:G":{"fallback":true,"key":"g","signatures":{}}}` { // KEYS-16
 		t.Errorf("claimed %s", got)
 	}
 	s.upload(t, token, `{"one_time_keys":{"x:2":"2"}}`)
@@ -630,7 +630,7 @@ func TestQueryMany(t *testing.T) {
 				if err := tx.PutDevice(store.Device{User: user, ID: device}); err != nil {
 					return err
 				}
-				key := store.DeviceKey{User: user, Device: device, JSON: []byte(`{"user_id":"` + string(user) + `"}`)}
+				key := store.DeviceKey{User: user, Device: device, JSON: fmt.Appendf(nil, `{"user_id":%q,"device_id":%q,"algorithms":[],"keys":{},"signatures":{}}`, user, device)}
 				if err := tx.PutDeviceKey(key); err != nil {
 					return err
 				}
