@@ -53,11 +53,11 @@ func TestConnectionAcknowledges(t *testing.T) {
 	t.Parallel()
 	c := &connection{}
 	answer := func(until store.Pos, rooms ...store.RoomNum) string {
-		told := map[store.RoomNum]told{}
+		tells := map[store.RoomNum]told{}
 		for _, r := range rooms {
-			told[r] = told[r]
+			tells[r] = told{}
 		}
-		return c.answered(progress{until: until}, told)
+		return c.answered(progress{until: until}, tells)
 	}
 	lost := answer(1, 1)
 	for i := range store.Pos(maxPending) {
