@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -25,6 +26,9 @@ import (
 )
 
 func main() {
+	if os.Getenv("GOMEMLIMIT") == "" { // somebody else's wish comes first
+		debug.SetMemoryLimit(softLimit)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-ctx.Done()
@@ -32,6 +36,11 @@ func main() {
 	}()
 	os.Exit(run(ctx, os.Args[1:], os.Stderr))
 }
+
+// softLimit is what the garbage collector tries to keep the program's memory under, in
+// bytes. There is hardly ever more in use; without it a burst of garbage, such as many
+// logins make, would stay for minutes.
+const softLimit = 96 << 20
 
 // run serves until ctx ends and returns the exit status.
 func run(ctx context.Context, args []string, stderr io.Writer) int {
