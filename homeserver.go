@@ -138,6 +138,7 @@ func build(cfg *config) (*Server, error) {
 	s.presence = presence.New(presence.Config{Memory: memory, Now: cfg.now, Logger: cfg.logger, Disabled: cfg.noPresence})
 	counts := unread.New(memory, read, rules)
 	messages := todevice.New(todevice.Config{Store: cfg.store, Now: cfg.now, Waker: memory})
+	services := &appservice.Client{HTTP: s.calls, Now: cfg.now}
 	s.content = s.newContent(cfg)
 	s.api = api.New(api.Config{
 		Authenticator: api.Accounts{Service: s.accounts},
@@ -158,7 +159,8 @@ func build(cfg *config) (*Server, error) {
 		Backups:       backup.New(cfg.store),
 		ToDevice:      messages,
 		Services:      cfg.services,
-		ServiceClient: &appservice.Client{HTTP: s.calls, Now: cfg.now},
+		ServiceClient: services,
+		Networks:      &appservice.Networks{Services: cfg.services, Client: services, Logger: cfg.logger},
 		Limiter:       limiter,
 		Logger:        cfg.logger,
 		Now:           cfg.now,

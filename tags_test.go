@@ -120,21 +120,3 @@ func TestTags(t *testing.T) {
 		alice.MustDo(t, "DELETE", tag("u."), nil)
 	})
 }
-
-// Without application services no other network is known.
-func TestThirdParty(t *testing.T) {
-	t.Parallel()
-	hs := homeservertest.New(t)
-	alice := hs.User(t, "alice")
-	if got := alice.Get(t, "/v3/thirdparty/protocols").Raw; got != `{}` { // 3PN-1
-		t.Errorf("protocols %s", got)
-	}
-	for _, path := range []string{ // 3PN-2, 3PN-4
-		"/v3/thirdparty/protocol/irc",
-		"/v3/thirdparty/location/irc?channel=x", "/v3/thirdparty/user/irc?nick=x",
-		"/v3/thirdparty/location?alias=%23x:example.org", "/v3/thirdparty/user?userid=@x:example.org",
-	} {
-		alice.Do(t, "GET", path, nil).WantError(404, "M_NOT_FOUND")
-		hs.Anonymous().Do(t, "GET", path, nil).WantError(401, "M_MISSING_TOKEN")
-	}
-}

@@ -51,9 +51,11 @@ type Config struct {
 	ToDevice *todevice.Service
 	// Content is the service for the content repository.
 	Content *content.Service
-	// Services are the application services, nil for none, and ServiceClient calls them.
+	// Services are the application services, nil for none, ServiceClient calls them, and Networks is what they know of
+	// other networks.
 	Services      *appservice.Registry
 	ServiceClient *appservice.Client
+	Networks      *appservice.Networks
 	// Limiter holds the rate limits; nil means none.
 	Limiter Limiter
 	// Logger gets one line for every internal error; nil discards them.

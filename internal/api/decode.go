@@ -19,6 +19,7 @@ import (
 // plan says how the fields of a request type are filled. It is made once, when the route table is built.
 type plan struct {
 	path, query []param
+	queries     []int   // index of the field that takes the whole query, nil if there is none
 	members     *object // the body's members, nil if the type has none
 	whole       []int   // index of the field that takes the whole body, nil if there is none
 	bodyNeeded  bool    // a request without a body is refused
@@ -55,6 +56,13 @@ func planFor(t reflect.Type) *plan {
 		name, inPath := f.Tag.Lookup("path")
 		if inPath {
 			p.path = append(p.path, param{name, f.Index, true, setterFor(f.Type), false})
+			continue
+		}
+		if f.Tag.Get("query") == "*" {
+			if f.Type != reflect.TypeFor[url.Values]() {
+				panic(fmt.Sprintf("api: %s.%s takes the query and is not url.Values", t, f.Name))
+			}
+			p.queries = f.Index
 			continue
 		}
 		if name, ok := f.Tag.Lookup("query"); ok {
@@ -111,6 +119,9 @@ func (p *plan) decode(req *request, in reflect.Value) error {
 		if err := p.decodeQuery(req.URL.Query(), in); err != nil {
 			return err
 		}
+	}
+	if p.queries != nil {
+		in.FieldByIndex(p.queries).Set(reflect.ValueOf(req.URL.Query()))
 	}
 	if p.whole != nil {
 		in.FieldByIndex(p.whole).SetBytes(req.body)

@@ -33,7 +33,8 @@
 //
 //   - path:"roomId" takes the variable of the template, percent-decoded once. A variable that the matched template
 //     lacks leaves the field zero.
-//   - query:"limit" takes a query parameter; a slice takes every repetition, a pointer stays nil when it is absent.
+//   - query:"limit" takes a query parameter; a slice takes every repetition, a pointer stays nil when it is absent;
+//     query:"*" takes the whole query (url.Values).
 //   - json:"name" takes a member of the body. Names match exactly, unlike in encoding/json. Absent and null leave
 //     the field zero; a json.RawMessage keeps null and tells the two apart.
 //   - body:"" takes the whole validated body as it was received (json.RawMessage), for events and whatever else is

@@ -52,10 +52,10 @@ type Registration struct {
 	// Unlimited exempts all users of the service from rate limits; its sender always
 	// is (RATE-6).
 	Unlimited bool
-	// Protocols are the networks that the service connects to, and Ephemeral says
-	// that it wants to hear of typing, receipts and presence. Neither has an effect
-	// as long as the server does not push to services.
+	// Protocols are the networks that the service connects to, and is asked about.
 	Protocols []string
+	// Ephemeral says that the service wants to hear of typing, receipts and presence.
+	// It has no effect as long as the server does not push to services.
 	Ephemeral bool
 }
 

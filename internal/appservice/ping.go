@@ -1,12 +1,9 @@
 package appservice
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -14,14 +11,8 @@ import (
 	"github.com/ca4c8834/homeserver/internal/mxerr"
 )
 
-// maxAnswer bounds what is read of the answer of a service, in bytes.
-const maxAnswer = 64 << 10
-
-// Client sends requests to services.
-type Client struct {
-	HTTP *http.Client // its timeout bounds each request
-	Now  func() time.Time
-}
+// maxShown bounds what is told of the answer of a service that refuses, in bytes.
+const maxShown = 64 << 10
 
 // Ping calls a service and returns how long it took to answer. txn, if not empty, is
 // for the service to recognise the call by. M_URL_NOT_SET, M_BAD_STATUS,
@@ -36,25 +27,13 @@ func (c *Client) Ping(ctx context.Context, s *Service, txn string) (time.Duratio
 	if err != nil {
 		return 0, err
 	}
-	target := strings.TrimRight(s.URL, "/") + "/_matrix/app/v1/ping"
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
-	if err != nil {
-		return 0, fmt.Errorf("ping application service: %w", err)
-	}
-	req.Header.Set("Authorization", "Bearer "+s.ServerToken) // ASC-16
-	req.Header.Set("Content-Type", "application/json")
 	started := c.Now()
-	resp, err := c.HTTP.Do(req)
+	status, answer, err := c.call(ctx, s, http.MethodPost, "ping", body)
 	if err != nil {
 		return 0, unanswered(err)
 	}
-	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return 0, unanswered(err)
-	}
-	if resp.StatusCode/100 != 2 {
-		return 0, mxerr.BadStatus(resp.StatusCode, strings.ToValidUTF8(string(answer), "\uFFFD"))
+	if status/100 != 2 {
+		return 0, mxerr.BadStatus(status, strings.ToValidUTF8(string(answer[:min(len(answer), maxShown)]), "\uFFFD"))
 	}
 	return c.Now().Sub(started), nil
 }

@@ -54,11 +54,11 @@ func TestPing(t *testing.T) {
 		t.Parallel()
 		client, service := answering(t, time.Minute, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusTeapot)
-			_, _ = w.Write([]byte("\xff" + strings.Repeat("x", 2*maxAnswer)))
+			_, _ = w.Write([]byte("\xff" + strings.Repeat("x", 2*maxShown)))
 		})
 		_, err := client.Ping(t.Context(), service, "")
 		e, ok := errors.AsType[*mxerr.Error](err)
-		if !ok || e.Extra["status"] != 418 || e.Extra["body"] != "\uFFFD"+strings.Repeat("x", maxAnswer-1) {
+		if !ok || e.Extra["status"] != 418 || e.Extra["body"] != "\uFFFD"+strings.Repeat("x", maxShown-1) {
 			t.Errorf("%.200v", err)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/appservice"
 	"github.com/ca4c8834/homeserver/internal/live"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
 	"github.com/ca4c8834/homeserver/store"
@@ -59,12 +60,8 @@ func (s *Service) Publish(ctx context.Context, a Actor, room events.RoomID, publ
 // PublishFor puts a room into the list of a network of an application service, or
 // takes it out. M_NOT_FOUND (RDIR-4).
 func (s *Service) PublishFor(ctx context.Context, service, network string, room events.RoomID, public bool) error {
-	return s.publish(ctx, InstanceID(service, network), room, public, func(*live.Draft) error { return nil })
+	return s.publish(ctx, appservice.InstanceID(service, network), room, public, func(*live.Draft) error { return nil })
 }
-
-// InstanceID is how clients call a network of an application service
-// (third_party_instance_id, RDIR-16).
-func InstanceID(service, network string) string { return service + "|" + network }
 
 func (s *Service) publish(ctx context.Context, list string, room events.RoomID, public bool, allowed func(*live.Draft) error) error {
 	return s.Memory.Update(ctx, func(tx *live.Tx) error {
