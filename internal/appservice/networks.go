@@ -32,13 +32,21 @@ type Networks struct {
 }
 
 // Kind is what can be found on a network.
-type Kind struct{ path, id string }
+type Kind string
 
 // Locations are rooms, found by alias; Users are people, found by user ID.
-var (
-	Locations = Kind{"location", "alias"}
-	Users     = Kind{"user", "userid"}
+const (
+	Locations Kind = "location"
+	Users     Kind = "user"
 )
+
+// id is the member that a result of the kind is known by.
+func (k Kind) id() string {
+	if k == Users {
+		return "userid"
+	}
+	return "alias"
+}
 
 // InstanceID is how clients call a network of an application service
 // (third_party_instance_id, RDIR-16).
@@ -65,7 +73,7 @@ func (n *Networks) Protocol(ctx context.Context, protocol string) (json.RawMessa
 // are those of all services in the order of their registration. M_NOT_FOUND if there
 // are none.
 func (n *Networks) Find(ctx context.Context, kind Kind, protocol string, fields url.Values) ([]json.RawMessage, error) {
-	path := "thirdparty/" + kind.path
+	path := "thirdparty/" + string(kind)
 	var questions []question
 	for _, s := range n.Services.All() {
 		switch {
@@ -79,7 +87,7 @@ func (n *Networks) Find(ctx context.Context, kind Kind, protocol string, fields 
 	for _, answer := range n.ask(ctx, questions) {
 		for _, result := range answer.Array() {
 			// What a client could not make sense of stays out.
-			if result.Get(kind.id).Type == gjson.String && result.Get("protocol").Type == gjson.String && result.Get("fields").IsObject() {
+			if result.Get(kind.id()).Type == gjson.String && result.Get("protocol").Type == gjson.String && result.Get("fields").IsObject() {
 				found = append(found, json.RawMessage(result.Raw))
 			}
 		}

@@ -54,6 +54,13 @@ func (s *Service) Send(ctx context.Context, a Actor, m Message) (events.EventID,
 	if p.content, err = version.Canonical(m.Content); err != nil {
 		return "", err
 	}
+	if m.Type == typeMessage {
+		for _, key := range []string{"msgtype", "body"} { // IM-1
+			if gjson.GetBytes(p.content, key).Type != gjson.String {
+				return "", mxerr.BadJSON("%s must be a string", key)
+			}
+		}
+	}
 	return s.once(ctx, m.Room, p, func(tx *live.Tx, d *live.Draft) (*live.Event, error) {
 		return s.append(tx, d, p)
 	})
