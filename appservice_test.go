@@ -303,7 +303,7 @@ func TestServiceActs(t *testing.T) {
 		room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
 		send := func(c *homeservertest.Client, user events.UserID) string {
 			c.Do(t, "POST", as(user, "/v3/join/{}", room), `{}`).Want(200)
-			return c.Put(t, as(user, "/v3/rooms/{}/send/m.room.message/1", room), `{"body":"x"}`).Get("event_id").Str
+			return c.Put(t, as(user, "/v3/rooms/{}/send/m.room.message/1", room), `{"msgtype":"m.text","body":"x"}`).Get("event_id").Str
 		}
 		first := send(irc, bob)
 		if again := send(irc, bob); again != first {
@@ -346,18 +346,19 @@ func TestServiceTime(t *testing.T) {
 	room := irc.CreateRoom(t, `{"preset":"public_chat"}`)
 	alice.Join(t, room)
 	before := irc.Say(t, room, "now")
+	const content = `{"msgtype":"m.text","body":"x","topic":"x"}`
 	for _, path := range []string{"/v3/rooms/{}/send/m.room.message/1", "/v3/rooms/{}/state/m.room.topic/"} {
 		path := homeservertest.Path(path, room)
 		for _, ts := range []string{"-1", "soon", "9007199254740992", "1.5"} {
-			irc.Do(t, "PUT", path+"?ts="+ts, `{"topic":"x"}`).WantError(400, "M_INVALID_PARAM") // ASC-6
+			irc.Do(t, "PUT", path+"?ts="+ts, content).WantError(400, "M_INVALID_PARAM") // ASC-6
 		}
-		irc.Put(t, path+"?ts=12345", `{"topic":"x"}`)
+		irc.Put(t, path+"?ts=12345", content)
 	}
 	list := alice.History(t, room, 3)
 	if list[0].Get("origin_server_ts").Raw != "12345" || list[1].Get("origin_server_ts").Raw != "12345" || list[2].Get("event_id").Str != string(before) {
 		t.Error(list)
 	}
-	said := alice.Put(t, homeservertest.Path("/v3/rooms/{}/send/m.room.message/1?ts=12345", room), `{}`).Get("event_id").Str
+	said := alice.Put(t, homeservertest.Path("/v3/rooms/{}/send/m.room.message/1?ts=12345", room), content).Get("event_id").Str
 	if e := irc.Get(t, homeservertest.Path("/v3/rooms/{}/event/{}", room, said)); e.Get("origin_server_ts").Int() == 12345 {
 		t.Error(e)
 	}

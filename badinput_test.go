@@ -55,7 +55,7 @@ func TestBadInput(t *testing.T) {
 
 		// Rooms that are not there, or others'
 		{"unknown room: state", "GET", "/v3/rooms/!x:example.org/state", "", 403, "M_FORBIDDEN"},
-		{"unknown room: send", "PUT", "/v3/rooms/!x:example.org/send/m.room.message/1", "{}", 403, "M_FORBIDDEN"},
+		{"unknown room: send", "PUT", "/v3/rooms/!x:example.org/send/m.room.message/1", `{"msgtype":"m.text","body":"x"}`, 403, "M_FORBIDDEN"},
 		{"unknown room: redact", "PUT", "/v3/rooms/!x:example.org/redact/$x/1", "{}", 403, "M_FORBIDDEN"},
 		{"unknown room: event", "GET", "/v3/rooms/!x:example.org/event/$x", "", 404, "M_NOT_FOUND"},
 		{"unknown room: context", "GET", "/v3/rooms/!x:example.org/context/$x", "", 403, "M_FORBIDDEN"},
@@ -63,7 +63,7 @@ func TestBadInput(t *testing.T) {
 		{"unknown room: members", "GET", "/v3/rooms/!x:example.org/members", "", 403, "M_FORBIDDEN"},
 		{"another's room: state", "GET", "/v3/rooms/" + p + "/state/m.room.create/", "", 403, "M_FORBIDDEN"},
 		{"another's room: set state", "PUT", "/v3/rooms/" + p + "/state/m.room.topic/", "{}", 403, "M_FORBIDDEN"},
-		{"another's room: send", "PUT", "/v3/rooms/" + p + "/send/m.room.message/1", "{}", 403, "M_FORBIDDEN"},
+		{"another's room: send", "PUT", "/v3/rooms/" + p + "/send/m.room.message/1", `{"msgtype":"m.text","body":"x"}`, 403, "M_FORBIDDEN"},
 		{"another's room: redact", "PUT", "/v3/rooms/" + p + "/redact/" + url.PathEscape(string(secret)) + "/1", "{}", 403, "M_FORBIDDEN"},
 		{"another's room: event", "GET", "/v3/rooms/" + p + "/event/" + url.PathEscape(string(secret)), "", 404, "M_NOT_FOUND"},
 		{"another's event: event", "GET", "/v3/rooms/" + r + "/event/" + url.PathEscape(string(secret)), "", 404, "M_NOT_FOUND"},
@@ -95,9 +95,14 @@ func TestBadInput(t *testing.T) {
 		{"EVT-31 type over 255 bytes", "PUT", "/v3/rooms/" + r + "/send/" + long + "/1", "{}", 413, "M_TOO_LARGE"},
 		{"EVT-31 type over 255 bytes in few characters", "PUT", "/v3/rooms/" + r + "/send/" + url.PathEscape(strings.Repeat("é", 128)) + "/1", "{}", 413, "M_TOO_LARGE"},
 		{"EVT-31 state key over 255 bytes", "PUT", "/v3/rooms/" + r + "/state/m.room.topic/" + long, "{}", 413, "M_TOO_LARGE"},
-		{"EVT-30 event over 64 KiB", "PUT", "/v3/rooms/" + r + "/send/m.room.message/1", `{"body":"` + strings.Repeat("x", 65<<10) + `"}`, 413, "M_TOO_LARGE"},
-		{"EVT-30 event over 64 KiB with what the server adds", "PUT", "/v3/rooms/" + r + "/send/m.room.message/1", `{"body":"` + strings.Repeat("x", 65400) + `"}`, 413, "M_TOO_LARGE"},
-		{"body over 1 MiB", "PUT", "/v3/rooms/" + r + "/send/m.room.message/1", `{"body":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "M_TOO_LARGE"},
+		{"EVT-30 event over 64 KiB", "PUT", "/v3/rooms/" + r + "/send/m.room.message/1", `{"msgtype":"m.text","body":"` + strings.Repeat("x", 65<<10) + `"}`, 413, "M_TOO_LARGE"},
+		{"EVT-30 event over 64 KiB with what the server adds", "PUT", "/v3/rooms/" + r + "/send/m.room.message/1", `{"msgtype":"m.text","body":"` + strings.Repeat("x", 65400) + `"}`, 413, "M_TOO_LARGE"},
+		{"IM-1 message without msgtype", "PUT", "/v3/rooms/" + r + "/send/m.room.message/1", `{"body":"x"}`, 400, "M_BAD_JSON"},
+		{"IM-1 message whose msgtype is no string", "PUT", "/v3/rooms/" + r + "/send/m.room.message/1", `{"msgtype":1,"body":"x"}`, 400, "M_BAD_JSON"},
+		{"IM-1 message without body", "PUT", "/v3/rooms/" + r + "/send/m.room.message/1", `{"msgtype":"m.text"}`, 400, "M_BAD_JSON"},
+		{"IM-1 message whose body is no string", "PUT", "/v3/rooms/" + r + "/send/m.room.message/1", `{"msgtype":"m.text","body":{}}`, 400, "M_BAD_JSON"},
+		{"IM-1 message without msgtype, as of old", "POST", "/v3/rooms/" + r + "/send/m.room.message", `{"body":"x"}`, 400, "M_BAD_JSON"},
+		{"body over 1 MiB", "PUT", "/v3/rooms/" + r + "/send/m.room.message/1", `{"msgtype":"m.text","body":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "M_TOO_LARGE"},
 		{"message without a type", "PUT", "/v3/rooms/" + r + "/send//1", "{}", 404, "M_UNRECOGNIZED"},
 		{"redaction of nothing", "PUT", "/v3/rooms/" + r + "/send/m.room.redaction/1", "{}", 400, "M_MISSING_PARAM"},
 		{"redaction of what is no event ID", "PUT", "/v3/rooms/" + r + "/send/m.room.redaction/1", `{"redacts":"x"}`, 404, "M_NOT_FOUND"},
@@ -145,7 +150,7 @@ func TestBadInput(t *testing.T) {
 	}
 	// Numbers that canonical JSON has not (EVT-26, EVT-27, CLIENT-31, AMB-10).
 	for _, number := range []string{"1.5", "1.0", "1e3", "1E400", "-0", "-0.0", "9007199254740992", "-9007199254740992", "123456789012345678901234567890"} {
-		for _, path := range []string{"/send/m.room.message/1", "/state/m.room.topic/", "/redact/" + url.PathEscape(string(said)) + "/1"} {
+		for _, path := range []string{"/send/org.example/1", "/state/m.room.topic/", "/redact/" + url.PathEscape(string(said)) + "/1"} {
 			rows = append(rows, row{number + path, "PUT", "/v3/rooms/" + r + path, fmt.Sprintf(`{"list":[{"n":%s}]}`, number), 400, "M_BAD_JSON"})
 		}
 		rows = append(rows, row{number + " in a new room", "POST", "/v3/createRoom",
@@ -172,8 +177,12 @@ func TestBadInput(t *testing.T) {
 	if got := eventOf(t, alice, room, said).Get("content.body").Str; got != "hello" {
 		t.Errorf("what was said is %q", got)
 	}
+	// IM-1: content of other types, and of state, is not looked at.
+	alice.Put(t, "/v3/rooms/"+r+"/send/m.room.encrypted/1", `{"body":1}`)
+	alice.Put(t, "/v3/rooms/"+r+"/send/m.sticker/1", "{}")
+	alice.Put(t, "/v3/rooms/"+r+"/state/m.room.message/x", `{"msgtype":1}`)
 	// What is just small enough.
 	alice.Put(t, "/v3/rooms/"+r+"/send/"+strings.Repeat("x", 255)+"/1", "{}")
-	alice.Put(t, "/v3/rooms/"+r+"/send/m.room.message/large", `{"body":"`+strings.Repeat("x", 64_500)+`"}`)
-	alice.Put(t, "/v3/rooms/"+r+"/send/m.room.message/deep", nested(50, "[", "]"))
+	alice.Put(t, "/v3/rooms/"+r+"/send/m.room.message/large", `{"msgtype":"m.text","body":"`+strings.Repeat("x", 64_500)+`"}`)
+	alice.Put(t, "/v3/rooms/"+r+"/send/org.example.deep/1", nested(50, "[", "]"))
 }

@@ -97,7 +97,7 @@ func TestAuthorisationRefusalsLeaveNothing(t *testing.T) {
 		bob.Do(t, "PUT", path, `{}`).WantError(403, "M_FORBIDDEN")
 	}
 	bob.Do(t, "POST", homeservertest.Path("/v3/rooms/{}/ban", room), map[string]any{"user_id": alice.User}).WantError(403, "M_FORBIDDEN")
-	hs.User(t, "carol").Do(t, "PUT", homeservertest.Path("/v3/rooms/{}/send/m.room.message/t", room), `{"body":"x"}`).WantError(403, "M_FORBIDDEN")
+	hs.User(t, "carol").Do(t, "PUT", homeservertest.Path("/v3/rooms/{}/send/m.room.message/t", room), `{"msgtype":"m.text","body":"x"}`).WantError(403, "M_FORBIDDEN")
 	same(t, "the room", snapshot(t, alice, room), before)
 }
 

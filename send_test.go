@@ -90,12 +90,12 @@ func TestSendAgain(t *testing.T) {
 		t.Helper()
 		return c.Put(t, homeservertest.Path("/v3/rooms/{}/send/{}/{}", room, typ, txn), body).Get("event_id").Str
 	}
-	first := send(alice, room, "m.room.message", "1", `{"body":"one"}`)
+	first := send(alice, room, "m.room.message", "1", `{"msgtype":"m.text","body":"one"}`)
 	before := historyOf(t, alice, room)
-	if again := send(alice, room, "m.room.message", "1", `{"body":"two"}`); again != first {
+	if again := send(alice, room, "m.room.message", "1", `{"msgtype":"m.text","body":"two"}`); again != first {
 		t.Errorf("sent again it is %s, not %s", again, first)
 	}
-	if again := alice.Put(t, homeservertest.Path("/r0/rooms/{}/send/m.room.message/1", room), `{}`).Get("event_id").Str; again != first {
+	if again := alice.Put(t, homeservertest.Path("/r0/rooms/{}/send/m.room.message/1", room), `{"msgtype":"m.text","body":"x"}`).Get("event_id").Str; again != first {
 		t.Errorf("under r0 it is %s, not %s", again, first)
 	}
 	same(t, "events after sending again", historyOf(t, alice, room), before)
@@ -104,17 +104,17 @@ func TestSendAgain(t *testing.T) {
 	}
 	seen := map[string]string{first: "the first"}
 	for name, id := range map[string]string{
-		"another transaction": send(alice, room, "m.room.message", "2", `{"body":"one"}`),
-		"another type":        send(alice, room, "m.other", "1", `{"body":"one"}`),
-		"another room":        send(alice, other, "m.room.message", "1", `{"body":"one"}`),
-		"another device":      send(tablet, room, "m.room.message", "1", `{"body":"one"}`),
-		"another user":        send(bob, room, "m.room.message", "1", `{"body":"one"}`),
+		"another transaction": send(alice, room, "m.room.message", "2", `{"msgtype":"m.text","body":"one"}`),
+		"another type":        send(alice, room, "m.other", "1", `{"msgtype":"m.text","body":"one"}`),
+		"another room":        send(alice, other, "m.room.message", "1", `{"msgtype":"m.text","body":"one"}`),
+		"another device":      send(tablet, room, "m.room.message", "1", `{"msgtype":"m.text","body":"one"}`),
+		"another user":        send(bob, room, "m.room.message", "1", `{"msgtype":"m.text","body":"one"}`),
 		"another endpoint":    alice.Put(t, homeservertest.Path("/v3/rooms/{}/redact/{}/1", room, first), `{}`).Get("event_id").Str,
-		"case":                send(alice, room, "m.room.message", "T", `{}`),
-		"other case":          send(alice, room, "m.room.message", "t", `{}`),
-		"with a slash":        send(alice, room, "m.room.message", "1/1", `{}`),
-		"type with a slash":   send(alice, room, "m.room.message/1", "1", `{}`),
-		"with percent signs":  send(alice, room, "m.room.message", "%00é", `{}`),
+		"case":                send(alice, room, "m.room.message", "T", `{"msgtype":"m.text","body":"x"}`),
+		"other case":          send(alice, room, "m.room.message", "t", `{"msgtype":"m.text","body":"x"}`),
+		"with a slash":        send(alice, room, "m.room.message", "1/1", `{"msgtype":"m.text","body":"x"}`),
+		"type with a slash":   send(alice, room, "m.room.message/1", "1", `{"msgtype":"m.text","body":"x"}`),
+		"with percent signs":  send(alice, room, "m.room.message", "%00é", `{"msgtype":"m.text","body":"x"}`),
 	} {
 		if was, ok := seen[id]; ok {
 			t.Errorf("%s is the same as %s", name, was)
@@ -129,13 +129,13 @@ func TestSendAgain(t *testing.T) {
 	})
 	renewed := *alice
 	renewed.Token = answer.Get("access_token").Str
-	third := send(&renewed, room, "m.room.message", "3", `{}`)
+	third := send(&renewed, room, "m.room.message", "3", `{"msgtype":"m.text","body":"x"}`)
 	answer = hs.Anonymous().Post(t, "/v3/refresh", map[string]any{"refresh_token": answer.Get("refresh_token").Str})
 	renewed.Token = answer.Get("access_token").Str
-	if again := send(&renewed, room, "m.room.message", "3", `{}`); again != third {
+	if again := send(&renewed, room, "m.room.message", "3", `{"msgtype":"m.text","body":"x"}`); again != third {
 		t.Errorf("after a refresh it is %s, not %s", again, third)
 	}
-	if again := send(&renewed, room, "m.room.message", "1", `{}`); again != first {
+	if again := send(&renewed, room, "m.room.message", "1", `{"msgtype":"m.text","body":"x"}`); again != first {
 		t.Errorf("after another login it is %s, not %s", again, first)
 	}
 	for name, tt := range map[string]struct {
@@ -164,9 +164,9 @@ func TestSendAgainAfterLeaving(t *testing.T) {
 	room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
 	bob.Join(t, room)
 	path := homeservertest.Path("/v3/rooms/{}/send/m.room.message/1", room)
-	first := bob.Put(t, path, `{}`).Get("event_id").Str
+	first := bob.Put(t, path, `{"msgtype":"m.text","body":"x"}`).Get("event_id").Str
 	bob.Leave(t, room)
-	if again := bob.Put(t, path, `{}`).Get("event_id").Str; again != first {
+	if again := bob.Put(t, path, `{"msgtype":"m.text","body":"x"}`).Get("event_id").Str; again != first {
 		t.Errorf("%s, want %s", again, first)
 	}
 }
@@ -178,7 +178,7 @@ func TestSendWithoutTransaction(t *testing.T) {
 	alice := hs.User(t, "alice")
 	room := alice.CreateRoom(t, nil)
 	path := homeservertest.Path("/v3/rooms/{}/send/m.room.message", room)
-	one, two := alice.Post(t, path, `{"body":"x"}`).Get("event_id").Str, alice.Post(t, path, `{"body":"x"}`).Get("event_id").Str
+	one, two := alice.Post(t, path, `{"msgtype":"m.text","body":"x"}`).Get("event_id").Str, alice.Post(t, path, `{"msgtype":"m.text","body":"x"}`).Get("event_id").Str
 	if one == two || one == "" {
 		t.Errorf("%s and %s", one, two)
 	}
@@ -226,12 +226,12 @@ func TestSendRefused(t *testing.T) {
 		{"alice", "!unknown:example.org", "m.room.message"},
 		{"alice", "!AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "m.room.message"},
 	} {
-		people[tt.who].Do(t, http.MethodPut, homeservertest.Path("/v3/rooms/{}/send/{}/1", tt.room, tt.typ), `{"body":"x"}`).WantError(403, "M_FORBIDDEN")
+		people[tt.who].Do(t, http.MethodPut, homeservertest.Path("/v3/rooms/{}/send/{}/1", tt.room, tt.typ), `{"msgtype":"m.text","body":"x"}`).WantError(403, "M_FORBIDDEN")
 	}
 	same(t, "events afterwards", historyOf(t, alice, room), before)
 	same(t, "events in the quiet room", historyOf(t, alice, quiet), beforeQuiet)
-	people["member"].Send(t, room, "m.room.message", `{}`)
-	alice.Send(t, quiet, "m.room.message", `{}`)
+	people["member"].Send(t, room, "m.room.message", `{"msgtype":"m.text","body":"x"}`)
+	alice.Send(t, quiet, "m.room.message", `{"msgtype":"m.text","body":"x"}`)
 }
 
 // Suspended users may take back what they have said, and say nothing more (SEND-11).
@@ -244,7 +244,7 @@ func TestSendWhileSuspended(t *testing.T) {
 	own, others := bob.Say(t, room, "mine"), alice.Say(t, room, "yours")
 	bob = change(t, hs, st, bob.User, suspended)
 	for path, body := range map[string]string{
-		homeservertest.Path("/v3/rooms/{}/send/m.room.message/1", room):   `{"body":"x"}`,
+		homeservertest.Path("/v3/rooms/{}/send/m.room.message/1", room):   `{"msgtype":"m.text","body":"x"}`,
 		homeservertest.Path("/v3/rooms/{}/state/m.room.topic/", room):     `{"topic":"x"}`,
 		homeservertest.Path("/v3/rooms/{}/redact/{}/1", room, others):     `{}`,
 		homeservertest.Path("/v3/rooms/{}/send/m.room.redaction/2", room): fmt.Sprintf(`{"redacts":%q}`, others),

@@ -57,7 +57,7 @@ func TestServicesSetTheTime(t *testing.T) {
 		if tt.ts != "" {
 			path, want = path+"?ts="+tt.ts, tt.ts
 		}
-		id := do("PUT", path, fmt.Sprintf(`{"n":%d}`, i)).Get("event_id").Str
+		id := do("PUT", path, fmt.Sprintf(`{"msgtype":"m.text","body":"%d"}`, i)).Get("event_id").Str
 		if got := do("GET", "/v3/rooms/"+room+"/event/"+id, "").Get("origin_server_ts").Raw; got != want {
 			t.Errorf("%s: the time is %s, want %s", tt.path, got, want)
 		}

@@ -311,7 +311,7 @@ func TestSlidingRoom(t *testing.T) {
 	for _, typ := range []string{
 		"m.room.message", "m.room.encrypted", "m.sticker", "m.call.invite", "m.poll.start", "org.matrix.msc3381.poll.start", "org.matrix.msc3672.beacon_info",
 	} {
-		alice.Send(t, room, typ, `{}`)
+		alice.Send(t, room, typ, `{"msgtype":"m.text","body":"x"}`)
 		told := slid(s.next(t), room).Get("bump_stamp").Int()
 		if now := bump(); now <= at || told != now {
 			t.Errorf("%s: bump_stamp %d, told %d, before %d", typ, now, told, at)

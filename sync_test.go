@@ -416,7 +416,7 @@ func TestSyncUnsigned(t *testing.T) {
 	tablet := hs.Login(t, "alice")
 	room := alice.CreateRoom(t, nil)
 	token := syncWith(t, alice, "", "").Get("next_batch").Str
-	id := events.EventID(alice.Put(t, homeservertest.Path("/v3/rooms/{}/send/m.room.message/txn1", room), `{"body":"b"}`).Get("event_id").Str)
+	id := events.EventID(alice.Put(t, homeservertest.Path("/v3/rooms/{}/send/m.room.message/txn1", room), `{"msgtype":"m.text","body":"b"}`).Get("event_id").Str)
 	event := func(c *homeservertest.Client, id events.EventID) gjson.Result {
 		t.Helper()
 		return homeservertest.Room(syncWith(t, c, token, ""), "join", room).Get(`timeline.events.#(event_id=="` + string(id) + `")`)

@@ -40,6 +40,9 @@ func (s *Service) Send(ctx context.Context, a Actor, m Message) (events.EventID,
 	if m.Type == events.TypeCreate {
 		return "", errCreated()
 	}
+	if err := m.check(); err != nil {
+		return "", err
+	}
 	if err := s.maySend(ctx, a, m.Room); err != nil {
 		return "", err
 	}
@@ -54,16 +57,23 @@ func (s *Service) Send(ctx context.Context, a Actor, m Message) (events.EventID,
 	if p.content, err = version.Canonical(m.Content); err != nil {
 		return "", err
 	}
-	if m.Type == typeMessage {
-		for _, key := range []string{"msgtype", "body"} { // IM-1
-			if gjson.GetBytes(p.content, key).Type != gjson.String {
-				return "", mxerr.BadJSON("%s must be a string", key)
-			}
-		}
-	}
 	return s.once(ctx, m.Room, p, func(tx *live.Tx, d *live.Draft) (*live.Event, error) {
 		return s.append(tx, d, p)
 	})
+}
+
+// check refuses what no client could show (IM-1). Of no other type is the content
+// looked at.
+func (m Message) check() error {
+	if m.Type != typeMessage {
+		return nil
+	}
+	for _, key := range []string{"msgtype", "body"} {
+		if gjson.GetBytes(m.Content, key).Type != gjson.String {
+			return mxerr.BadJSON("%s must be a string", key)
+		}
+	}
+	return nil
 }
 
 // maySend refuses messages of suspended users, but where they can talk to
