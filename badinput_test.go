@@ -102,6 +102,10 @@ func TestBadInput(t *testing.T) {
 		{"IM-1 message without body", "PUT", "/v3/rooms/" + r + "/send/m.room.message/1", `{"msgtype":"m.text"}`, 400, "M_BAD_JSON"},
 		{"IM-1 message whose body is no string", "PUT", "/v3/rooms/" + r + "/send/m.room.message/1", `{"msgtype":"m.text","body":{}}`, 400, "M_BAD_JSON"},
 		{"IM-1 message without msgtype, as of old", "POST", "/v3/rooms/" + r + "/send/m.room.message", `{"body":"x"}`, 400, "M_BAD_JSON"},
+		{"PACK-2 shortcode with a space", "PUT", "/v3/rooms/" + r + "/state/m.room.image_pack/x", `{"images":{"a":{},"a b":{}}}`, 400, "M_BAD_JSON"},
+		{"PACK-2 shortcode with colons", "PUT", "/v3/rooms/" + r + "/state/m.room.image_pack/x", `{"images":{":a:":{}}}`, 400, "M_BAD_JSON"},
+		{"PACK-2 empty shortcode", "PUT", "/v3/rooms/" + r + "/state/m.room.image_pack/x", `{"images":{"":{}}}`, 400, "M_BAD_JSON"},
+		{"PACK-2 shortcode over 100 bytes", "PUT", "/v3/rooms/" + r + "/state/m.room.image_pack/x", `{"images":{"` + strings.Repeat("x", 101) + `":{}}}`, 400, "M_BAD_JSON"},
 		{"body over 1 MiB", "PUT", "/v3/rooms/" + r + "/send/m.room.message/1", `{"msgtype":"m.text","body":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "M_TOO_LARGE"},
 		{"message without a type", "PUT", "/v3/rooms/" + r + "/send//1", "{}", 404, "M_UNRECOGNIZED"},
 		{"redaction of nothing", "PUT", "/v3/rooms/" + r + "/send/m.room.redaction/1", "{}", 400, "M_MISSING_PARAM"},
@@ -181,6 +185,7 @@ func TestBadInput(t *testing.T) {
 	alice.Put(t, "/v3/rooms/"+r+"/send/m.room.encrypted/1", `{"body":1}`)
 	alice.Put(t, "/v3/rooms/"+r+"/send/m.sticker/1", "{}")
 	alice.Put(t, "/v3/rooms/"+r+"/state/m.room.message/x", `{"msgtype":1}`)
+	alice.Put(t, "/v3/rooms/"+r+"/state/m.room.image_pack/x", `{"images":{"a-Z_9":{},"`+strings.Repeat("x", 100)+`":{}}}`)
 	// What is just small enough.
 	alice.Put(t, "/v3/rooms/"+r+"/send/"+strings.Repeat("x", 255)+"/1", "{}")
 	alice.Put(t, "/v3/rooms/"+r+"/send/m.room.message/large", `{"msgtype":"m.text","body":"`+strings.Repeat("x", 64_500)+`"}`)

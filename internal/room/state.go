@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"strings"
 
 	"github.com/tidwall/gjson"
 
@@ -22,6 +23,7 @@ const (
 	typeCanonicalAlias = "m.room.canonical_alias"
 	typeGuestAccess    = "m.room.guest_access"
 	typeTombstone      = "m.room.tombstone"
+	typeImagePack      = "m.room.image_pack"
 )
 
 // StateChange is a state event that a user wants to set.
@@ -126,8 +128,29 @@ func checkState(c StateChange) error {
 		if gjson.GetBytes(c.Content, "replacement_room").Str == string(c.Room) {
 			return mxerr.InvalidParam("replacement_room", "is the room itself")
 		}
+	case typeImagePack:
+		return checkShortcodes(c.Content)
 	}
 	return nil
+}
+
+// maxShortcode bounds what an image of a pack is called by, in bytes.
+const maxShortcode = 100
+
+// checkShortcodes refuses image packs with shortcodes that cannot be written everywhere
+// (PACK-2).
+func checkShortcodes(pack []byte) (err error) {
+	gjson.GetBytes(pack, "images").ForEach(func(shortcode, _ gjson.Result) bool {
+		if n := len(shortcode.Str); n == 0 || n > maxShortcode || strings.ContainsFunc(shortcode.Str, notInShortcodes) {
+			err = mxerr.BadJSON("images has the shortcode %.100q: it must be of 1 to %d of the characters a-z, A-Z, 0-9, - and _", shortcode.Str, maxShortcode)
+		}
+		return err == nil
+	})
+	return err
+}
+
+func notInShortcodes(c rune) bool {
+	return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_'
 }
 
 // enterState decides whether a user may read the state of a room. Those who are
