@@ -1,16 +1,23 @@
+//go:build unix
+
 package homeserver_test
 
 import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/tidwall/gjson"
 
 	"github.com/ca4c8834/homeserver"
 	"github.com/ca4c8834/homeserver/homeservertest"
+	"github.com/ca4c8834/homeserver/store/sqlite"
 )
 
 // direct asks a server without a network between.
@@ -19,9 +26,14 @@ type direct struct {
 	srv *homeserver.Server
 }
 
-func newDirect(b *testing.B) *direct {
-	srv, err := homeserver.New("example.org", homeserver.WithRegistration(homeserver.RegistrationOpen),
-		homeserver.WithoutRateLimits(), homeserver.WithInsecurePasswordHashing(), homeserver.WithoutPresence(), homeserver.WithRoomMemory(256<<20))
+// newDirect makes a server over a file.
+func newDirect(b *testing.B, file string, options ...homeserver.Option) *direct {
+	st, err := sqlite.Open(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	srv, err := homeserver.New("example.org", append(options, homeserver.WithStore(st), homeserver.WithRegistration(homeserver.RegistrationOpen),
+		homeserver.WithoutRateLimits(), homeserver.WithInsecurePasswordHashing(), homeserver.WithoutPresence())...)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -30,7 +42,7 @@ func newDirect(b *testing.B) *direct {
 }
 
 // do sends a request that must succeed.
-func (d *direct) do(method, path, token, body string) gjson.Result {
+func (d *direct) do(method, path, token, body string) []byte {
 	r := httptest.NewRequest(method, "/_matrix/client"+path, strings.NewReader(body))
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
@@ -40,8 +52,15 @@ func (d *direct) do(method, path, token, body string) gjson.Result {
 	if w.status != http.StatusOK {
 		d.Fatalf("%s %s: %d %s", method, path, w.status, w.body)
 	}
-	return gjson.ParseBytes(w.body)
+	return w.body
 }
+
+// post sends what must succeed.
+func (d *direct) post(path, token, body string) gjson.Result {
+	return gjson.ParseBytes(d.do("POST", path, token, body))
+}
+
+func (d *direct) get(path, token string) []byte { return d.do("GET", path, token, "") }
 
 // kept is an answer as it was written, without a copy of what may be large.
 type kept struct {
@@ -64,11 +83,27 @@ func (k *kept) Write(b []byte) (int, error) {
 
 // user registers a user and returns the token.
 func (d *direct) user(name string) string {
-	return d.do("POST", "/v3/register", "", fmt.Sprintf(`{"auth":{"type":"m.login.dummy"},"username":%q,"password":"p"}`, name)).Get("access_token").Str
+	return d.post("/v3/register", "", fmt.Sprintf(`{"auth":{"type":"m.login.dummy"},"username":%q,"password":"p"}`, name)).Get("access_token").Str
+}
+
+// reportCPU reports the CPU time of what is done until the function that it returns is
+// called: unlike the time that passes it says something on a busy machine too.
+func reportCPU(b *testing.B) func() {
+	start := cpuTime(b)
+	return func() { b.ReportMetric(float64((cpuTime(b)-start).Microseconds())/1000/float64(b.N), "cpu-ms/op") }
+}
+
+// cpuTime is the CPU time that the process has used.
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func (d *direct) room(token string) string {
-	return d.do("POST", "/v3/createRoom", token, `{"preset":"public_chat"}`).Get("room_id").Str
+	return d.post("/v3/createRoom", token, `{"preset":"public_chat"}`).Get("room_id").Str
 }
 
 // One message in one of very many rooms: a sync costs for the change, not for the
@@ -76,14 +111,14 @@ func (d *direct) room(token string) string {
 func BenchmarkIncrementalSync(b *testing.B) {
 	for _, rooms := range []int{60, 2000, 5000} {
 		b.Run(fmt.Sprint(rooms, " rooms"), func(b *testing.B) {
-			d := newDirect(b)
+			d := newDirect(b, filepath.Join(b.TempDir(), "bench.db"), homeserver.WithRoomMemory(256<<20))
 			alice, bob := d.user("alice"), d.user("bob")
 			var room string
 			for range rooms {
 				room = d.room(alice)
 			}
-			d.do("POST", homeservertest.Path("/v3/rooms/{}/join", room), bob, `{}`)
-			since := d.do("GET", "/v3/sync", alice, "").Get("next_batch").Str
+			d.post(homeservertest.Path("/v3/rooms/{}/join", room), bob, `{}`)
+			since := gjson.GetBytes(d.get("/v3/sync", alice), "next_batch").Str
 			send := homeservertest.Path("/v3/rooms/{}/send/m.room.message", room)
 			for _, change := range []bool{false, true} {
 				b.Run(map[bool]string{false: "empty", true: "one change"}[change], func(b *testing.B) {
@@ -91,10 +126,10 @@ func BenchmarkIncrementalSync(b *testing.B) {
 					for range b.N {
 						if change {
 							b.StopTimer()
-							d.do("POST", send, bob, `{"msgtype":"m.text","body":"hello"}`)
+							d.post(send, bob, `{"msgtype":"m.text","body":"hello"}`)
 							b.StartTimer()
 						}
-						since = d.do("GET", "/v3/sync?since="+since, alice, "").Get("next_batch").Str
+						since = gjson.GetBytes(d.get("/v3/sync?since="+since, alice), "next_batch").Str
 					}
 				})
 			}
@@ -102,31 +137,50 @@ func BenchmarkIncrementalSync(b *testing.B) {
 	}
 }
 
-// A first sync of a busy account.
+// A first sync of a busy account: with all its rooms in memory, and with the memory
+// that a server has by default, into which they don't fit.
 func BenchmarkInitialSync(b *testing.B) {
 	const rooms, members = 1000, 50
-	d := newDirect(b)
+	file := filepath.Join(b.TempDir(), "bench.db")
+	d := newDirect(b, file, homeserver.WithRoomMemory(256<<20))
 	alice := d.user("alice")
 	var others []string
 	for i := range members - 1 {
 		others = append(others, d.user(fmt.Sprint("u", i)))
 	}
-	for range rooms {
-		room := d.room(alice)
-		for _, u := range others {
-			d.do("POST", homeservertest.Path("/v3/rooms/{}/join", room), u, `{}`)
-		}
-		for range 10 {
-			d.do("POST", homeservertest.Path("/v3/rooms/{}/send/m.room.message", room), others[0], `{"msgtype":"m.text","body":"hello"}`)
-		}
-	}
-	d.do("GET", "/v3/sync", alice, "")
-	for name, filter := range map[string]string{"full": "", "lazy": "?filter=%7B%22room%22%3A%7B%22state%22%3A%7B%22lazy_load_members%22%3Atrue%7D%7D%7D"} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for range b.N {
-				d.do("GET", "/v3/sync"+filter, alice, "")
+	var wg sync.WaitGroup
+	for worker := range 16 {
+		wg.Go(func() {
+			for range rooms / 16 {
+				room := d.room(alice)
+				for _, u := range others {
+					d.post(homeservertest.Path("/v3/rooms/{}/join", room), u, `{}`)
+				}
+				for range 10 {
+					d.post(homeservertest.Path("/v3/rooms/{}/send/m.room.message", room), others[worker], `{"msgtype":"m.text","body":"hello"}`)
+				}
 			}
 		})
 	}
+	wg.Wait()
+	measure := func(name string, d *direct) {
+		for _, what := range []struct{ name, query string }{
+			{"full", ""},
+			{"lazy", "?filter=%7B%22room%22%3A%7B%22state%22%3A%7B%22lazy_load_members%22%3Atrue%7D%7D%7D"},
+		} {
+			b.Run(name+" "+what.name, func(b *testing.B) {
+				d.get("/v3/sync"+what.query, alice)
+				b.ReportAllocs()
+				defer reportCPU(b)()
+				for b.Loop() {
+					b.SetBytes(int64(len(d.get("/v3/sync"+what.query, alice))))
+				}
+			})
+		}
+	}
+	measure("warm", d)
+	if err := d.srv.Close(); err != nil {
+		b.Fatal(err)
+	}
+	measure("cold", newDirect(b, file))
 }

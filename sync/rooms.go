@@ -54,7 +54,11 @@ func (a *answer) makeRoom(ctx context.Context, c live.RoomChange) error {
 	if !a.Filter.Room.MatchRoom(c.ID) { // FILT-12
 		return nil
 	}
-	room, err := a.Memory.Room(ctx, c.ID)
+	read := a.Memory.Room
+	if a.full() { // all of the user's rooms
+		read = a.Memory.Look
+	}
+	room, err := read(ctx, c.ID)
 	if errors.Is(err, store.ErrNotFound) { // only just made, after until
 		return nil
 	}

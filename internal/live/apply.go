@@ -114,35 +114,34 @@ func load(v store.View, row store.Room) (*Room, error) {
 		return nil, &UnknownVersionError{Room: row.ID, Version: row.Version}
 	}
 	r := newRoom(row.Num, row.ID, version)
-	rows, err := v.StateAt(row.Num, store.MaxPos, true)
+	if err := r.loadTail(v); err != nil {
+		return nil, err
+	}
+	if err := r.loadState(v); err != nil {
+		return nil, err
+	}
+	if err := r.loadVisibility(v); err != nil {
+		return nil, err
+	}
+	var err error
+	if r.receipts, err = v.ReceiptsChanged(row.Num); err != nil {
+		return nil, err
+	}
+	r.related, err = v.NewestRelation(row.Num)
+	return r, err
+}
+
+func (r *Room) loadTail(v store.View) error {
+	rows, err := v.TimelineBefore(r.Num, store.MaxPos, 0, tailLoad)
 	if err != nil {
-		return nil, err
-	}
-	state, err := ParseAll(version, rows)
-	if err != nil {
-		return nil, err
-	}
-	// Members are linked when they are asked for: they are many, and what they
-	// replaced is seldom of interest.
-	slices.SortFunc(state, func(a, b *Event) int {
-		return cmp.Compare(memberRank(a), memberRank(b))
-	})
-	plain, _ := slices.BinarySearchFunc(state, 1, func(e *Event, rank int) int { return cmp.Compare(memberRank(e), rank) })
-	if err := Link(v, version, state[:plain]); err != nil {
-		return nil, err
-	}
-	for _, e := range state {
-		r.setState(e)
-	}
-	if rows, err = v.TimelineBefore(row.Num, store.MaxPos, 0, tailLoad); err != nil {
-		return nil, err
+		return err
 	}
 	slices.Reverse(rows)
-	if r.tail, err = ParseAll(version, rows); err != nil {
-		return nil, err
+	if r.tail, err = ParseAll(r.Version, rows); err != nil {
+		return err
 	}
-	if err := Link(v, version, r.tail); err != nil {
-		return nil, err
+	if err := Link(v, r.Version, r.tail); err != nil {
+		return err
 	}
 	for _, e := range r.tail {
 		r.size += e.weight()
@@ -156,46 +155,70 @@ func load(v store.View, row store.Room) (*Room, error) {
 			r.tailFrom = r.tail[0].Pos - 1
 		}
 	}
-	r.shareEvents()
-	if r.receipts, err = v.ReceiptsChanged(row.Num); err != nil {
-		return nil, err
-	}
-	if r.related, err = v.NewestRelation(row.Num); err != nil {
-		return nil, err
-	}
-	history, err := v.StateHistory(row.Num, events.StateKey{Type: events.TypeHistoryVisibility})
+	return nil
+}
+
+// loadState reads the current state. What is in the tail too is the same copy there.
+func (r *Room) loadState(v store.View) error {
+	rows, err := v.StateAt(r.Num, store.MaxPos, true)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	r.members = make(map[string]*Event, len(rows))
+	var rest []*Event
+	for _, row := range rows {
+		e := r.inTail(row.Pos)
+		if e == nil {
+			if e, err = Parse(r.Version, row); err != nil {
+				return err
+			}
+		}
+		// Members are linked when they are asked for: they are many, and what they
+		// replaced is seldom of interest.
+		if e.Type == events.TypeMember {
+			r.setState(e)
+		} else {
+			rest = append(rest, e)
+		}
+	}
+	if err := Link(v, r.Version, rest); err != nil {
+		return err
+	}
+	for _, e := range rest {
+		r.setState(e)
+	}
+	return nil
+}
+
+// inTail returns the event of the tail at a position, or nil.
+func (r *Room) inTail(pos store.Pos) *Event {
+	i, ok := slices.BinarySearchFunc(r.tail, pos, func(e *Event, p store.Pos) int { return cmp.Compare(e.Pos, p) })
+	if !ok {
+		return nil
+	}
+	return r.tail[i]
+}
+
+// loadVisibility reads how the visibility changed before it became what setState has
+// found, if it did.
+func (r *Room) loadVisibility(v store.View) error {
+	current := r.stateEvent(events.TypeHistoryVisibility, "")
+	if current == nil || current.Replaces == 0 {
+		return nil
+	}
+	history, err := v.StateHistory(r.Num, events.StateKey{Type: events.TypeHistoryVisibility})
+	if err != nil {
+		return err
 	}
 	r.visibility = r.visibility[:1:1]
 	for _, interval := range history {
-		e, err := Parse(version, interval.Event)
+		e, err := Parse(r.Version, interval.Event)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		r.visibility = append(r.visibility, VisibilitySince{Pos: interval.From, Value: e.Visibility()})
 	}
-	return r, nil
-}
-
-func memberRank(e *Event) int {
-	if e.Type == events.TypeMember {
-		return 1
-	}
-	return 0
-}
-
-// shareEvents makes the tail and the state hold the same copy of an event that
-// is in both.
-func (r *Room) shareEvents() {
-	for _, e := range r.tail {
-		if !e.IsState() {
-			continue
-		}
-		if s := r.stateEvent(e.Type, *e.StateKey); s != nil && s.Pos == e.Pos {
-			r.setState(e)
-		}
-	}
+	return nil
 }
 
 // UnknownVersionError says that the store has a room of a version that this

@@ -60,11 +60,26 @@ func (m *Memory) View(ctx context.Context, fn func(store.View) error) error {
 
 // Room returns a room, loading it if need be. store.ErrNotFound.
 func (m *Memory) Room(ctx context.Context, id events.RoomID) (*Room, error) {
+	return m.room(ctx, id, true)
+}
+
+// Look is Room for those who go through many rooms: it does not count as use, and
+// what it loads is kept only if no other room has to go for it. So somebody who is
+// in more rooms than fit does not drop each of them just before they come back to
+// it. A room that is not kept stays as it was when it was read, which is after Look
+// was called.
+func (m *Memory) Look(ctx context.Context, id events.RoomID) (*Room, error) {
+	return m.room(ctx, id, false)
+}
+
+func (m *Memory) room(ctx context.Context, id events.RoomID, use bool) (*Room, error) {
 	for {
 		m.mu.Lock()
 		e, ok := m.rooms[id]
 		if ok && e.room != nil {
-			m.lru.MoveToFront(e.element)
+			if use {
+				m.lru.MoveToFront(e.element)
+			}
 			m.mu.Unlock()
 			if e.room.Newest() == 0 { // made by a transaction that has not committed
 				return nil, store.ErrNotFound
@@ -77,7 +92,7 @@ func (m *Memory) Room(ctx context.Context, id events.RoomID) (*Room, error) {
 		}
 		m.mu.Unlock()
 		if !ok {
-			return m.loadFor(ctx, id, e)
+			return m.loadFor(ctx, id, e, use)
 		}
 		select {
 		case <-e.done:
@@ -90,7 +105,7 @@ func (m *Memory) Room(ctx context.Context, id events.RoomID) (*Room, error) {
 // loadFor loads a room for the readers that wait for e. If the writer has put
 // the room into memory meanwhile, that one is the truth: what was read here may
 // be older than what the writer has added since.
-func (m *Memory) loadFor(ctx context.Context, id events.RoomID, e *entry) (*Room, error) {
+func (m *Memory) loadFor(ctx context.Context, id events.RoomID, e *entry, use bool) (*Room, error) {
 	var r *Room
 	err := m.store.View(ctx, func(v store.View) error {
 		row, err := v.Room(id)
@@ -103,7 +118,7 @@ func (m *Memory) loadFor(ctx context.Context, id events.RoomID, e *entry) (*Room
 	m.mu.Lock()
 	mine := m.rooms[id] == e
 	switch {
-	case mine && err == nil:
+	case mine && err == nil && (use || m.size+r.size <= m.limit):
 		m.insert(e, r)
 	case mine:
 		delete(m.rooms, id)
@@ -111,7 +126,7 @@ func (m *Memory) loadFor(ctx context.Context, id events.RoomID, e *entry) (*Room
 	m.mu.Unlock()
 	close(e.done)
 	if err == nil && !mine {
-		return m.Room(ctx, id)
+		return m.room(ctx, id, use)
 	}
 	return r, err
 }

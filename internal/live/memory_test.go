@@ -1,6 +1,7 @@
 package live_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -269,6 +270,44 @@ func describe(r *live.Room) map[string]string {
 		out[fmt.Sprint("tail", i)] = fmt.Sprint(e.Pos, e.Replaces, e.RedactedBy, string(e.Raw))
 	}
 	return out
+}
+
+func TestLookTakesNoPlaceFromRoomsInUse(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, live.DefaultLimit)
+	for i := range 4 {
+		s.room(events.RoomID(fmt.Sprintf("!%d:test", i)))
+	}
+	small := live.New(s.st, 3*2500, time.Now) // for two rooms and a part of one
+	get := func(read func(context.Context, events.RoomID) (*live.Room, error), id events.RoomID) *live.Room {
+		t.Helper()
+		r, err := read(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.ID != id || r.Membership(alice) != events.MembershipJoin {
+			t.Fatalf("got %s where alice is %q", r.ID, r.Membership(alice))
+		}
+		return r
+	}
+	looked, used := get(small.Look, "!0:test"), get(small.Room, "!1:test")
+	if get(small.Room, "!0:test") != looked {
+		t.Error("there was room for what has been looked at, and it was not kept")
+	}
+	if get(small.Look, "!2:test") == get(small.Look, "!2:test") {
+		t.Error("a room was kept beyond the limit because somebody has looked at it")
+	}
+	get(small.Look, "!1:test") // is no use: it remains the one to go
+	if get(small.Look, "!0:test") != looked || get(small.Look, "!1:test") != used {
+		t.Fatal("rooms in use had to go for one that was looked at")
+	}
+	get(small.Room, "!3:test")
+	if get(small.Look, "!0:test") != looked {
+		t.Error("a look counts as use")
+	}
+	if get(small.Look, "!1:test") == used {
+		t.Error("the room that was not used longest has stayed")
+	}
 }
 
 func TestUserIsToldOfTheirRoomsOnly(t *testing.T) {
