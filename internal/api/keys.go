@@ -14,7 +14,7 @@ func (a *API) keys() []route {
 		post("/keys/upload", byUser, a.postKeys).guests(),
 		post("/keys/query", byUser, a.queryKeys).guests(),
 		post("/keys/claim", byUser, a.claimKeys).guests(),
-		get("/keys/changes", byUser, a.getKeyChanges).guests(),
+		get("/keys/changes", byUser, a.getKeyChanges),
 	}
 }
 

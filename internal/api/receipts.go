@@ -15,8 +15,8 @@ import (
 // receipts serves how far users have read.
 func (a *API) receipts() []route {
 	return []route{
-		post("/rooms/{roomId}/receipt/{receiptType}/{eventId}", byUser, a.postReceipt).guests().showsActivity().limit(ratelimit.Messages),
-		post("/rooms/{roomId}/read_markers", byUser, a.postReadMarkers).guests().showsActivity().limit(ratelimit.Messages),
+		post("/rooms/{roomId}/receipt/{receiptType}/{eventId}", byUser, a.postReceipt).showsActivity().limit(ratelimit.Messages),
+		post("/rooms/{roomId}/read_markers", byUser, a.postReadMarkers).showsActivity().limit(ratelimit.Messages),
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 // typing serves who is typing.
 func (a *API) typing() []route {
 	return []route{
-		put("/rooms/{roomId}/typing/{userId}", byUser, a.putTyping).own().guests().showsActivity().limit(ratelimit.Messages),
+		put("/rooms/{roomId}/typing/{userId}", byUser, a.putTyping).own().showsActivity().limit(ratelimit.Messages),
 	}
 }
 
