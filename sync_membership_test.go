@@ -1,6 +1,7 @@
 package homeserver_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tidwall/gjson"
@@ -122,6 +123,43 @@ func TestSyncLeaves(t *testing.T) {
 	banned := homeservertest.Room(syncWith(t, bob, token, ""), "leave", room)
 	same(t, "ban", banned.Get("timeline.events.0.content.membership").Str, "ban")
 	same(t, "nothing of what happened meanwhile", len(banned.Get("timeline.events").Array()), 1)
+}
+
+// Clients that ask for the state at the end of the timeline take it from there only,
+// their own membership as well (SYNC-23, SYNC-47, SYNC-48).
+func TestSyncLeavesStateAfter(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice := hs.User(t, "alice")
+	room := alice.CreateRoom(t, `{"initial_state":[{"type":"m.room.join_rules","content":{"join_rule":"knock"}}]}`)
+	act := func(verb string, user *homeservertest.Client) {
+		alice.Post(t, homeservertest.Path("/v3/rooms/{}/{}", room, verb), `{"user_id":"`+string(user.User)+`"}`)
+	}
+	knock := func(user *homeservertest.Client) { user.Post(t, homeservertest.Path("/v3/knock/{}", room), `{}`) }
+	for _, tt := range []struct {
+		name, want string
+		before, in func(user *homeservertest.Client)
+	}{
+		{"a refused invite", "leave", func(u *homeservertest.Client) { act("invite", u) }, func(u *homeservertest.Client) { u.Leave(t, room) }},
+		{"a refused knock", "leave", knock, func(u *homeservertest.Client) { act("kick", u) }},
+		{"a knock and its withdrawal", "leave", func(*homeservertest.Client) {}, func(u *homeservertest.Client) { knock(u); u.Leave(t, room) }},
+		{"a ban of an invited user", "ban", func(u *homeservertest.Client) { act("invite", u) }, func(u *homeservertest.Client) { act("ban", u) }},
+		{"a ban of a former member", "ban", func(u *homeservertest.Client) { act("invite", u); u.Join(t, room); u.Leave(t, room) }, func(u *homeservertest.Client) { act("ban", u) }},
+		{"a leave and a ban", "ban", func(u *homeservertest.Client) { act("invite", u); u.Join(t, room) }, func(u *homeservertest.Client) { u.Leave(t, room); act("ban", u) }},
+		{"a ban and its end", "leave", func(u *homeservertest.Client) { act("invite", u); u.Join(t, room) }, func(u *homeservertest.Client) { act("ban", u); act("unban", u) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			user := hs.User(t, strings.ReplaceAll(tt.name, " ", "-"))
+			tt.before(user)
+			token := syncWith(t, user, "", "").Get("next_batch").Str
+			tt.in(user)
+			left := homeservertest.Room(syncWith(t, user, token, "", "use_state_after", "true"), "leave", room)
+			own := left.Get(`state_after.events.#(state_key=="` + string(user.User) + `")#`).Array()
+			if len(own) != 1 || own[0].Get("content.membership").Str != tt.want {
+				t.Errorf("own membership %s, want %s: %s", own, tt.want, left)
+			}
+		})
+	}
 }
 
 func TestSyncJoins(t *testing.T) {

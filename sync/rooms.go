@@ -237,10 +237,10 @@ func (v *visit) tellOnly(e *live.Event) {
 	w.key("prev_batch")
 	w.string(reader.Token(e.Pos - 1))
 	w.close('}')
-	if v.StateAfter != "" {
-		w.openEvents(v.StateAfter)
-	} else {
+	if v.StateAfter == "" {
 		w.openEvents("state")
+	} else if w.openEvents(v.StateAfter); v.Filter.Room.State.Match(e.Event) { // SYNC-23
+		v.event(e)
 	}
 	w.closeEvents()
 	w.close('}')

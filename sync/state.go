@@ -37,7 +37,15 @@ func (v *visit) state(ctx context.Context, t timeline, until store.Pos, whole bo
 			return nil, err
 		}
 	}
+	if v.StateAfter != "" && v.member.Pos > at { // who has left is told of later own events, a ban for one (SYNC-23)
+		list = append(slices.DeleteFunc(list, v.isOwn), v.member)
+	}
 	return slices.DeleteFunc(list, func(e *live.Event) bool { return !filter.Match(e.Event) }), nil
+}
+
+// isOwn reports whether an event is about the user's membership.
+func (v *visit) isOwn(e *live.Event) bool {
+	return e.Type == events.TypeMember && *e.StateKey == string(v.User)
 }
 
 // addChangedMembers adds to a state without members those that have changed since
