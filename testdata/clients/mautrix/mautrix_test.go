@@ -15,6 +15,7 @@ import (
 // Two people meet, talk, tidy up and part; after a restart of the server
 // everything is as they left it.
 func TestConversation(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	server := start(t, data)
 	alice, bob := register(t, server.url, "alice"), register(t, server.url, "bob")

@@ -19,9 +19,10 @@ type person struct {
 	*mautrix.Client
 	stop func()
 
-	mu   sync.Mutex
-	seen []*event.Event
-	news chan struct{} // closed and replaced with every event and every sync
+	mu    sync.Mutex
+	seen  []*event.Event
+	lists []mautrix.DeviceLists // of the syncs that had some
+	news  chan struct{}         // closed and replaced with every event and every sync
 }
 
 // register makes an account and signs in on a device of its own.
@@ -31,7 +32,7 @@ func register(t *testing.T, url, username string) *person {
 	if err != nil {
 		t.Fatal(err)
 	}
-	account, err := cli.RegisterDummy(t.Context(), &mautrix.ReqRegister{Username: username, Password: password, InhibitLogin: true})
+	account, err := cli.RegisterDummy(t.Context(), &mautrix.ReqRegister[any]{Username: username, Password: password, InhibitLogin: true})
 	if err != nil {
 		t.Fatalf("register %s: %v", username, err)
 	}
@@ -62,24 +63,33 @@ func login(t *testing.T, url, username string, prepare ...func(*mautrix.Client))
 	}
 	syncer := cli.Syncer.(*mautrix.DefaultSyncer)
 	syncer.OnEvent(func(_ context.Context, e *event.Event) { p.learn(e) })
-	syncer.OnSync(func(context.Context, *mautrix.RespSync, string) bool {
+	syncer.OnSync(func(_ context.Context, sync *mautrix.RespSync, _ string) bool {
+		p.mu.Lock()
+		p.lists = append(p.lists, sync.DeviceLists)
+		p.mu.Unlock()
 		p.learn()
 		return true
 	})
+	p.start(t)
+	t.Cleanup(func() { p.stop() })
+	return p
+}
+
+// start syncs in the background, from where the person stopped, until they stop
+// again.
+func (p *person) start(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := cli.SyncWithContext(ctx); err != nil && ctx.Err() == nil {
-			t.Errorf("sync of %s: %v", username, err)
+		if err := p.SyncWithContext(ctx); err != nil && ctx.Err() == nil {
+			t.Errorf("sync of %s: %v", p.UserID, err)
 		}
 	}()
 	p.stop = func() {
 		cancel()
 		<-done
 	}
-	t.Cleanup(p.stop)
-	return p
 }
 
 // learn remembers events and wakes whoever waits.
