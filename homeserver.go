@@ -21,6 +21,7 @@ import (
 	"github.com/ca4c8834/homeserver/internal/live"
 	"github.com/ca4c8834/homeserver/internal/outbound"
 	"github.com/ca4c8834/homeserver/internal/presence"
+	"github.com/ca4c8834/homeserver/internal/pushers"
 	"github.com/ca4c8834/homeserver/internal/pushrules"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
 	"github.com/ca4c8834/homeserver/internal/reader"
@@ -155,6 +156,7 @@ func build(cfg *config) (*Server, error) {
 			Unread: counts, Keys: deviceKeys, ToDevice: messages, Presence: s.presence,
 		}),
 		PushRules:     rules,
+		Pushers:       pushers.New(pushers.Config{Store: cfg.store, Now: cfg.now, AllowHTTP: cfg.pushGateways.Insecure}),
 		Keys:          deviceKeys,
 		Backups:       backup.New(cfg.store),
 		ToDevice:      messages,
@@ -173,6 +175,7 @@ func build(cfg *config) (*Server, error) {
 		},
 		UnstableFeatures: map[string]bool{
 			"org.matrix.simplified_msc3575":           true, // SLIDE-1, CLIENT-18
+			"org.matrix.msc3881":                      true, // PUSH-14
 			"uk.half-shot.msc2666.query_mutual_rooms": true, // CLIENT-16
 		},
 	})

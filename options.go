@@ -46,6 +46,7 @@ type config struct {
 	media              content.Config // what the options of media.go say
 	previews           *PreviewAddresses
 	pushRules          push.Options
+	pushGateways       PushGateways
 	roomVersion        *events.RoomVersion
 	cost               account.Cost
 	openUserDirectory  bool

@@ -35,8 +35,8 @@ type DeviceWriter interface {
 	PutDevice(d Device) error
 
 	// DeleteDevice removes a device and everything that is the device's own:
-	// its tokens, its identity, one-time and fallback keys, the messages that
-	// wait for it and what is remembered about those it sent, and what makes
-	// it a dehydrated device. ErrNotFound.
+	// its tokens, the pushers it has set up, its identity, one-time and fallback
+	// keys, the messages that wait for it and what is remembered about those it
+	// sent, and what makes it a dehydrated device. ErrNotFound.
 	DeleteDevice(user events.UserID, id string) error
 }

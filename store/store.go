@@ -126,6 +126,7 @@ type View interface {
 	Filters
 	AccountData
 	PushRules
+	Pushers
 	Media
 	Blobs
 	Previews
@@ -186,6 +187,7 @@ type Tx interface {
 	FilterWriter
 	AccountDataWriter
 	PushRuleWriter
+	PusherWriter
 	MediaWriter
 	BlobWriter
 	PreviewWriter

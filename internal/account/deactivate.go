@@ -36,7 +36,7 @@ func (s *Service) Deactivate(ctx context.Context, in Deactivation) (unbound bool
 }
 
 // DeactivateUser ends an account for the host: it leaves all rooms and loses its
-// password, sessions, devices, addresses and profile, and with erase its account
+// password, sessions, devices, pushers, addresses and profile, and with erase its account
 // data; nobody can register its user ID again (DEACT-3, DEACT-4, REG-11). It
 // reports whether all identity servers have been made to forget it. M_NOT_FOUND
 // for users who do not exist or are deactivated already.
@@ -71,7 +71,7 @@ func (s *Service) DeactivateUser(ctx context.Context, user events.UserID, erase 
 		err = errors.Join(
 			s.removeDevices(tx, user, ""), tx.DeleteTickets(user), tx.DeleteIdentities(user), removeAddresses(tx, user),
 			removeProfile(tx, user), tx.PutUserWords(user, nil),
-			tx.DeleteCrossSigning(user), tx.DeleteBackups(user), s.devicesChanged(tx, user), // DEV-23
+			tx.DeletePushersOf(user), tx.DeleteCrossSigning(user), tx.DeleteBackups(user), s.devicesChanged(tx, user), // DEV-23
 		)
 		if erase {
 			err = errors.Join(err, tx.DeleteAccountData(user))

@@ -14,6 +14,7 @@ import (
 	"github.com/ca4c8834/homeserver/internal/content"
 	"github.com/ca4c8834/homeserver/internal/keys"
 	"github.com/ca4c8834/homeserver/internal/presence"
+	"github.com/ca4c8834/homeserver/internal/pushers"
 	"github.com/ca4c8834/homeserver/internal/pushrules"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
 	"github.com/ca4c8834/homeserver/internal/reader"
@@ -43,8 +44,9 @@ type Config struct {
 	Unread *unread.Service
 	// Sync is the service that tells what is new.
 	Sync *sync.Service
-	// PushRules is the service for push rules.
+	// PushRules is the service for push rules, Pushers the one for where users are notified.
 	PushRules *pushrules.Service
+	Pushers   *pushers.Service
 	// Keys, Backups and ToDevice are the services for end-to-end encryption.
 	Keys     *keys.Service
 	Backups  *backup.Service
@@ -135,6 +137,7 @@ func (a *API) routes() []route {
 		a.filter(),
 		a.tags(),
 		a.pushRules(),
+		a.pushers(),
 		a.media(),
 		a.preview(),
 		a.device(),

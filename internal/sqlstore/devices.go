@@ -61,5 +61,5 @@ func (t *tx) DeleteDevice(user events.UserID, id string) error {
 // ownedByDevice are the tables whose rows go with their device, beside its
 // tokens.
 var ownedByDevice = []string{
-	"hs_device_keys", "hs_one_time_keys", "hs_key_pools", "hs_fallback_keys", "hs_to_device", "hs_to_device_txns", "hs_dehydrated_devices",
+	"hs_pushers", "hs_device_keys", "hs_one_time_keys", "hs_key_pools", "hs_fallback_keys", "hs_to_device", "hs_to_device_txns", "hs_dehydrated_devices",
 }

@@ -67,6 +67,7 @@ var fine = []string{
 	"SEARCH ",
 	"SCAN hs_stream",                     // has one row
 	"SCAN hs_typing",                     // likewise
+	"SCAN hs_pushers",                    // once, when a server starts
 	"SCAN hs_search VIRTUAL TABLE INDEX", // by word or row number
 	"SCAN hs_registration_tokens USING INDEX hs_registration_tokens_name", // likewise
 	"SCAN hs_users USING INDEX hs_users_admin",                            // likewise

@@ -23,6 +23,7 @@ type writes interface {
 	store.FilterWriter
 	store.AccountDataWriter
 	store.PushRuleWriter
+	store.PusherWriter
 	store.MediaWriter
 	store.BlobWriter
 	store.PreviewWriter

@@ -62,6 +62,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"filters", filters()},
 		{"accountdata", accountData()},
 		{"pushrules", pushRules()},
+		{"pushers", pushers()},
 		{"media", mediaRules()},
 		{"blobs", blobs()},
 		{"previews", previews()},
