@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { confides, encryptedRoom, encrypting, puzzles, reads, recover, settle } from "./encrypting.mjs";
+import { confides, encryptedRoom, encrypting, opens, puzzles, reads, recover, settle } from "./encrypting.mjs";
 import { until } from "./person.mjs";
 import { serve } from "./server.mjs";
 
@@ -18,12 +18,6 @@ async function saves(client) {
         const { count } = await client.http.authedRequest("GET", "/room_keys/version");
         return count === (await crypto.exportRoomKeys()).length;
     });
-}
-
-/** Opens a room on a device that came too late for its messages. */
-async function opens(client, roomId) {
-    await until(client, "the room", () => client.getRoom(roomId));
-    await client.scrollback(client.getRoom(roomId), 50);
 }
 
 test("a backup of keys", { timeout: 60_000 }, async (t) => {

@@ -41,30 +41,44 @@ export async function encryptedRoom(founder, ...others) {
 /** Joins a room with encryption. */
 export async function enter(client, roomId) {
     await client.joinRoom(roomId);
-    await until(client, "the encrypted room", () => client.getRoom(roomId)?.hasEncryptionStateEvent());
+    await meets(client, roomId);
 }
 
-/** Waits until a client knows that others are in the room. */
+/** Waits until a client knows that a room has encryption, and who is in it. */
 export function meets(client, roomId, ...others) {
     const joined = (other) => client.getRoom(roomId)?.getMember(other.getUserId())?.membership === "join";
-    return until(client, "the members", () => others.every(joined));
+    return until(client, "the encrypted room", async () =>
+        others.every(joined) && client.getCrypto().isEncryptionEnabledInRoom(roomId));
+}
+
+/** Opens a room, up to its beginning, on a device that came too late for it. */
+export async function opens(client, roomId) {
+    await until(client, "the room", () => client.getRoom(roomId));
+    await client.scrollback(client.getRoom(roomId), 50);
 }
 
 /** Waits for an event that was encrypted, and can be read. */
 export function reads(client, roomId, eventId) {
     return until(client, `the text of ${eventId}`, () => {
-        const event = client.getRoom(roomId)?.findEventById(eventId);
+        const event = shown(client, roomId, eventId);
         return event?.isEncrypted() && !event.isBeingDecrypted() && !event.isDecryptionFailure() && event.getClearContent() && event;
     });
 }
 
 /** Waits for an event that cannot be read, and tells why. */
 export async function puzzles(client, roomId, eventId) {
-    const event = await until(client, `the secrecy of ${eventId}`, () => {
-        const event = client.getRoom(roomId)?.findEventById(eventId);
+    const failed = () => {
+        const event = shown(client, roomId, eventId);
         return event?.isDecryptionFailure() && event;
-    });
-    return event.decryptionFailureReason;
+    };
+    return (await until(client, `the secrecy of ${eventId}`, failed)).decryptionFailureReason;
+}
+
+/** An event that has come, which is about to be shown: the SDK decrypts most events only then. */
+function shown(client, roomId, eventId) {
+    const event = client.getRoom(roomId)?.findEventById(eventId);
+    if (event) void client.decryptEventIfNeeded(event);
+    return event;
 }
 
 /** Says something that the others read and the server does not; returns its ID. */
@@ -86,8 +100,8 @@ export function sessionOf(client, roomId, eventId) {
     return client.getRoom(roomId).findEventById(eventId).getWireContent().session_id;
 }
 
-/** Makes requests that ask for the user's password, as authentication in the middle of something; counts how often it was asked for. */
-export function authentication(client) {
+/** Makes requests that ask for the user's password in the middle of something; counts how often they did. */
+export function authentication(client, answer = password) {
     const authenticate = async (request) => {
         let challenge;
         try {
@@ -101,7 +115,7 @@ export function authentication(client) {
         return request({
             type: "m.login.password",
             identifier: { type: "m.id.user", user: client.getUserId() },
-            password,
+            password: answer,
             session: challenge.session,
         });
     };

@@ -63,7 +63,7 @@ test("an encrypted room", { timeout: 60_000 }, async () => {
     const both = await confides(alice, roomId, "Both of you.", bob, tablet);
     await confides(tablet, roomId, "Both of us.", alice, bob);
     const gone = tablet.getDeviceId();
-    await tablet.logout(true);
+    await tablet.logout();
     await until(alice, "the tablet's end", async () => !(await devices()).has(gone));
     const one = await confides(alice, roomId, "One of you.", bob);
     assert.notEqual(sessionOf(alice, roomId, one), sessionOf(alice, roomId, both));
