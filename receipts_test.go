@@ -192,6 +192,11 @@ func TestUnreadThreads(t *testing.T) {
 	indirect := related("m.reference", in)
 	same(t, "SYNC-39, UNRD-6: main alone", unreadOf(t, bob, room, true, ""), "1/0")
 	same(t, "UNRD-8: the thread, and what relates to it", unreadOf(t, bob, room, true, root), "2/2")
+	// CLIENT-17: what was asked for by its old name comes by it.
+	old := homeservertest.Room(syncWith(t, bob, "", `{"room":{"timeline":{"org.matrix.msc3773.unread_thread_notifications":true}}}`), "join", room)
+	same(t, "main alone", old.Get("unread_notifications.notification_count").Raw, "1")
+	same(t, "the thread", old.Get(`org\.matrix\.msc3773\.unread_thread_notifications`).Get(gjson.Escape(string(root))).Get("notification_count").Raw, "2")
+	same(t, "its new name", old.Get("unread_thread_notifications").Raw, "")
 	same(t, "UNRD-7: all together", unreadOf(t, bob, room, false, ""), "3/2")
 	// RCPT-4, RCPT-10, UNRD-11: a threaded receipt clears its thread only.
 	read(t, bob, room, "m.read", in, map[string]any{"thread_id": root})

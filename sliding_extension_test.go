@@ -81,6 +81,7 @@ func TestSlidingToDevice(t *testing.T) {
 	}
 }
 
+// CLIENTC-11: what /sync tells of keys and devices, by the same rules.
 func TestSlidingE2EE(t *testing.T) {
 	t.Parallel()
 	hs := homeservertest.New(t)

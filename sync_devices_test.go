@@ -79,12 +79,15 @@ func TestSyncKeyCounts(t *testing.T) {
 	for _, answer := range []gjson.Result{first, syncWith(t, bob, first.Get("next_batch").Str, "")} {
 		same(t, "counts without keys", answer.Get("device_one_time_keys_count").Raw, `{"signed_curve25519":0}`)
 		same(t, "fallback keys", answer.Get("device_unused_fallback_key_types").Raw, `[]`)
+		same(t, "fallback keys for old clients", answer.Get(`org\.matrix\.msc2732\.device_unused_fallback_key_types`).Raw, `[]`) // DL-19, CLIENT-17
 	}
 	token := first.Get("next_batch").Str
 	bob.Post(t, "/v3/keys/upload", `{"one_time_keys":{"signed_curve25519:A":{"key":"a"},"signed_curve25519:B":{"key":"b"}},"fallback_keys":{"signed_curve25519:F":{"key":"f","fallback":true}}}`)
 	answer := syncWith(t, bob, token, "")
 	same(t, "counts", answer.Get("device_one_time_keys_count").Raw, `{"signed_curve25519":2}`)
-	same(t, "unused fallback keys", answer.Get("device_unused_fallback_key_types").Raw, `["signed_curve25519"]`)
+	for _, name := range []string{"device_unused_fallback_key_types", `org\.matrix\.msc2732\.device_unused_fallback_key_types`} { // DL-18, DL-19
+		same(t, "unused fallback keys", answer.Get(name).Raw, `["signed_curve25519"]`)
+	}
 	// KEYS-57: a claim wakes the device.
 	token = answer.Get("next_batch").Str
 	got := make(chan gjson.Result, 1)

@@ -43,7 +43,7 @@ func TestSyncShape(t *testing.T) {
 	answer := syncWith(t, bob, "", `{"room":{"include_leave":true,"timeline":{"unread_thread_notifications":true}}}`)
 	// SYNC-11
 	keysOf(t, "the answer", answer, "next_batch", "rooms", "presence", "account_data", "to_device", "device_lists",
-		"device_one_time_keys_count", "device_unused_fallback_key_types")
+		"device_one_time_keys_count", "device_unused_fallback_key_types", "org.matrix.msc2732.device_unused_fallback_key_types")
 	keysOf(t, "rooms", answer.Get("rooms"), "join", "invite", "knock", "leave")
 	// SYNC-15
 	joined := homeservertest.Room(answer, "join", room)

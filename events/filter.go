@@ -36,6 +36,8 @@ type RoomEventFilter struct {
 	LazyLoadMembers           bool
 	IncludeRedundantMembers   bool
 	UnreadThreadNotifications bool
+	// LegacyThreadNotifications asks for the same under the name that it had before it was specified (CLIENT-17).
+	LegacyThreadNotifications bool
 }
 
 // RoomFilter is the `room` part of a Filter. Its own lists apply before those of the inner filters, and also to
@@ -100,6 +102,7 @@ func (f *RoomEventFilter) decode(d *filterDecoder) {
 	d.boolean("lazy_load_members", &f.LazyLoadMembers)
 	d.boolean("include_redundant_members", &f.IncludeRedundantMembers)
 	d.boolean("unread_thread_notifications", &f.UnreadThreadNotifications)
+	d.boolean("org.matrix.msc3773.unread_thread_notifications", &f.LegacyThreadNotifications)
 }
 
 func (f *RoomFilter) decode(d *filterDecoder) {

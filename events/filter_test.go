@@ -18,7 +18,7 @@ func TestParseFilter(t *testing.T) {
 			"rooms": ["!a:hs", "*"], "not_rooms": ["!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM"], "include_leave": true, "x": 1,
 			"ephemeral": {"types": ["m.typing"]},
 			"state": {"lazy_load_members": true, "include_redundant_members": true, "not_types": ["x"]},
-			"timeline": {"limit": 0, "unread_thread_notifications": true, "contains_url": false, "rooms": [], "not_rooms": ["*"], "senders": ["*", "@É:hs"], "related_by_rel_types": 7},
+			"timeline": {"limit": 0, "unread_thread_notifications": true, "contains_url": false, "rooms": [], "not_rooms": ["*"], "senders": ["*", "@É:hs"], "org.matrix.msc3773.unread_thread_notifications": true, "related_by_rel_types": 7},
 			"account_data": {"contains_url": true}
 		}}`))
 	want := &Filter{ // FILT-8, FILT-10, FILT-11, FILT-13; FILT-7 and FILT-22 for what is not here; FILT-6 for "*"
@@ -30,8 +30,8 @@ func TestParseFilter(t *testing.T) {
 			Ephemeral: RoomEventFilter{EventFilter: EventFilter{Types: []string{"m.typing"}}},
 			State:     RoomEventFilter{EventFilter: EventFilter{NotTypes: []string{"x"}}, LazyLoadMembers: true, IncludeRedundantMembers: true},
 			Timeline: RoomEventFilter{
-				EventFilter: EventFilter{Limit: ptr(0), ContainsURL: ptr(false), Senders: []UserID{"*", "@É:hs"}}, // AMB-3
-				Rooms:       []RoomID{}, NotRooms: []RoomID{"*"}, UnreadThreadNotifications: true,
+				EventFilter: EventFilter{Limit: ptr(0), ContainsURL: ptr(false), Senders: []UserID{"*", "@É:hs"}},                  // AMB-3
+				Rooms:       []RoomID{}, NotRooms: []RoomID{"*"}, UnreadThreadNotifications: true, LegacyThreadNotifications: true, // CLIENT-17
 			},
 			AccountData: RoomEventFilter{EventFilter: EventFilter{ContainsURL: ptr(true)}},
 		},

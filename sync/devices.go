@@ -65,7 +65,7 @@ func (a *answer) readDevice(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		a.device.counts = renderCounts(oneTime, unused)
+		a.device.counts = renderCounts(oneTime, unused, unusedTypes, legacyUnusedTypes)
 		if claimed > a.since { // KEYS-57
 			a.empty = false
 		}
@@ -82,8 +82,16 @@ func (a *answer) readDevice(ctx context.Context) error {
 	return err
 }
 
-// renderCounts renders the members that every answer to a device has (DL-17, DL-18).
-func renderCounts(oneTime map[string]int64, unused []string) []byte {
+// What the algorithms of unused fallback keys are told as; /sync tells them by the name
+// that they had before they were specified, too (DL-19).
+const (
+	unusedTypes       = "device_unused_fallback_key_types"
+	legacyUnusedTypes = "org.matrix.msc2732.device_unused_fallback_key_types"
+)
+
+// renderCounts renders the members that every answer to a device has (DL-17, DL-18), the
+// unused algorithms by each of the names.
+func renderCounts(oneTime map[string]int64, unused []string, names ...string) []byte {
 	w := writer{}
 	w.key("device_one_time_keys_count")
 	w.open('{')
@@ -92,12 +100,14 @@ func renderCounts(oneTime map[string]int64, unused []string) []byte {
 		w.int(int(oneTime[algorithm]))
 	}
 	w.close('}')
-	w.key("device_unused_fallback_key_types")
-	w.open('[')
-	for _, algorithm := range unused {
-		w.string(algorithm)
+	for _, name := range names {
+		w.key(name)
+		w.open('[')
+		for _, algorithm := range unused {
+			w.string(algorithm)
+		}
+		w.close(']')
 	}
-	w.close(']')
 	return w.buf
 }
 

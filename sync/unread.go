@@ -17,19 +17,29 @@ type Unread interface {
 	Of(ctx context.Context, scope *reader.Scope, until store.Pos, ignored map[events.UserID]bool) (unread.Counts, error)
 }
 
-// writeUnread writes the counts of a room (UNRD-1, UNRD-6, UNRD-7, SYNC-39).
+// writeUnread writes the counts of a room (UNRD-1, UNRD-6, UNRD-7, SYNC-39), those of
+// threads by the name that the client has asked for them with (CLIENT-17).
 func (v *visit) writeUnread(c unread.Counts) {
-	threads := v.Filter.Room.Timeline.UnreadThreadNotifications
+	f := &v.Filter.Room.Timeline
 	total := c.Total()
-	if threads {
+	if f.UnreadThreadNotifications || f.LegacyThreadNotifications {
 		total = c.Main
 	}
 	v.out.key("unread_notifications")
 	v.writeCount(total)
-	if !threads || len(c.Threads) == 0 {
+	if len(c.Threads) == 0 {
 		return
 	}
-	v.out.key("unread_thread_notifications")
+	if f.UnreadThreadNotifications {
+		v.writeThreads("unread_thread_notifications", c)
+	}
+	if f.LegacyThreadNotifications {
+		v.writeThreads("org.matrix.msc3773.unread_thread_notifications", c)
+	}
+}
+
+func (v *visit) writeThreads(name string, c unread.Counts) {
+	v.out.key(name)
 	v.out.open('{')
 	for _, root := range slices.Sorted(maps.Keys(c.Threads)) {
 		v.out.key(string(root))

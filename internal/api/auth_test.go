@@ -145,7 +145,7 @@ func TestAssertedIdentity(t *testing.T) {
 	}
 }
 
-// RATE-1 to RATE-3, RATE-6: each caller has a budget, a refusal says both ways how long to wait.
+// RATE-1 to RATE-3, RATE-6, CLIENTC-7: each caller has a budget, a refusal says both ways how long to wait.
 func TestRateLimits(t *testing.T) {
 	t.Parallel()
 	rows := func() *API {

@@ -35,7 +35,11 @@ func TestVersions(t *testing.T) {
 				t.Errorf("version %q", version)
 			}
 		}
-		for _, version := range []string{"r0.0.0", "r0.5.0", "r0.6.1", "v1.1", "v1.4", "v1.9", "v1.10", "v1.18", "v1.19"} { // DISC-8, CLIENTA-6
+		for _, version := range []string{ // DISC-8, CLIENTA-6
+			"r0.0.0", "r0.6.1", "v1.1", "v1.9", "v1.18", "v1.19",
+			"v1.3", "v1.4", "v1.7", "v1.10", "v1.11", "v1.15", "v1.16", // CLIENT-1
+			"r0.5.0", "v1.13", // CLIENT-2
+		} {
 			if !slices.Contains(got.Versions, version) {
 				t.Errorf("version %s is missing", version)
 			}

@@ -140,7 +140,11 @@ const maxShortcode = 100
 // checkShortcodes refuses image packs with shortcodes that cannot be written everywhere
 // (PACK-2).
 func checkShortcodes(pack []byte) (err error) {
-	gjson.GetBytes(pack, "images").ForEach(func(shortcode, _ gjson.Result) bool {
+	images := gjson.GetBytes(pack, "images")
+	if !images.IsObject() {
+		return nil
+	}
+	images.ForEach(func(shortcode, _ gjson.Result) bool {
 		if n := len(shortcode.Str); n == 0 || n > maxShortcode || strings.ContainsFunc(shortcode.Str, notInShortcodes) {
 			err = mxerr.BadJSON("images has the shortcode %.100q: it must be of 1 to %d of the characters a-z, A-Z, 0-9, - and _", shortcode.Str, maxShortcode)
 		}
