@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"slices"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/presence"
@@ -32,17 +33,10 @@ func (a *answer) readPresence(ctx context.Context) error {
 	if a.first {
 		since = 0
 	}
-	seen := map[events.UserID]bool{}
 	var list []presence.Presence
-	var others []events.UserID
 	consider := func(p presence.Presence) {
-		if seen[p.User] || !a.Filter.Presence.Match(typePresence, p.User, nil) {
-			return
-		}
-		seen[p.User] = true
-		list = append(list, p)
-		if p.User != a.User {
-			others = append(others, p.User)
+		if a.Filter.Presence.Match(typePresence, p.User, nil) {
+			list = append(list, p)
 		}
 	}
 	if changed {
@@ -50,31 +44,54 @@ func (a *answer) readPresence(ctx context.Context) error {
 			consider(p)
 		}
 	}
-	for _, u := range a.device.lists.Changed { // those they have met are among them (DL-9)
-		if p, ok := a.Presence.Of(u); ok && p.State != presence.Offline {
-			consider(p)
+	if a.device.lists.Changed != nil { // those they have met are among them (DL-9)
+		seen := make(map[events.UserID]bool, len(list))
+		for _, p := range list {
+			seen[p.User] = true
 		}
-	}
-	if len(list) == 0 {
-		return nil
-	}
-	shared := map[events.UserID]bool{a.User: true}
-	if others != nil {
-		err := a.Memory.View(ctx, func(v store.View) error {
-			users, err := v.SharingRoom(a.User, others)
-			for _, u := range users {
-				shared[u] = true
+		for _, u := range a.device.lists.Changed {
+			if p, ok := a.Presence.Of(u); ok && p.State != presence.Offline && !seen[u] {
+				consider(p)
 			}
-			return err
-		})
-		if err != nil {
-			return err
 		}
 	}
+	list, err := a.ofSharing(ctx, list)
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, 0, 160*len(list))
 	for _, p := range list {
-		if shared[p.User] {
-			a.presence = append(a.presence, a.Presence.AppendJSON(nil, p))
-		}
+		start := len(buf)
+		buf = a.Presence.AppendJSON(buf, p)
+		a.presence = append(a.presence, buf[start:len(buf):len(buf)])
 	}
 	return nil
+}
+
+// ofSharing leaves of a list those whom the user shares a room with, and the user. The
+// store is asked about those only whom memory does not know.
+func (a *answer) ofSharing(ctx context.Context, list []presence.Presence) ([]presence.Presence, error) {
+	var unknown []events.UserID
+	list = slices.DeleteFunc(list, func(p presence.Presence) bool {
+		shares, known := a.Memory.Shares(a.user, p.User)
+		if !known {
+			unknown = append(unknown, p.User)
+		}
+		return known && !shares
+	})
+	if unknown == nil {
+		return list, nil
+	}
+	apart := make(map[events.UserID]bool, len(unknown))
+	for _, u := range unknown {
+		apart[u] = true
+	}
+	err := a.Memory.View(ctx, func(v store.View) error {
+		users, err := v.SharingRoom(a.User, unknown)
+		for _, u := range users {
+			delete(apart, u)
+		}
+		return err
+	})
+	return slices.DeleteFunc(list, func(p presence.Presence) bool { return apart[p.User] }), err
 }

@@ -34,5 +34,6 @@
 // # Locks
 //
 // Memory.mu (the maps) is never held while another lock is taken. Room.mu and
-// User.mu are leaves.
+// User.mu are leaves, but that those of two users are taken together, in the order of
+// their IDs.
 package live

@@ -88,6 +88,36 @@ func (u *User) RoomsSince(pos store.Pos) []RoomChange {
 	return out
 }
 
+// Shares reports whether a user is in a room with another one. It is not known of those
+// who have not synced for some time.
+func (m *Memory) Shares(u *User, other events.UserID) (shares, known bool) {
+	o := m.users.find(other)
+	if o == nil || o == u {
+		return o == u, o != nil
+	}
+	first, second := u, o
+	if second.ID < first.ID {
+		first, second = second, first
+	}
+	first.mu.Lock()
+	defer first.mu.Unlock()
+	second.mu.Lock()
+	defer second.mu.Unlock()
+	few, many := u.rooms, o.rooms
+	if len(many) < len(few) {
+		few, many = many, few
+	}
+	for num, p := range few {
+		if p.Membership != events.MembershipJoin {
+			continue
+		}
+		if q := many[num]; q != nil && q.Membership == events.MembershipJoin {
+			return true, true
+		}
+	}
+	return false, true
+}
+
 // Place returns what a room is to the user; false if they never had to do with it.
 func (u *User) Place(room store.RoomNum) (RoomChange, bool) {
 	u.mu.Lock()
