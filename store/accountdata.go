@@ -35,6 +35,10 @@ type AccountDataWriter interface {
 	// PutAccountDatum sets one type; d.Pos is taken with Tx.Next.
 	PutAccountDatum(user events.UserID, d AccountDatum) error
 
+	// DeleteAccountDatum removes one type, of a room or global (room empty), without
+	// a trace; none is no error.
+	DeleteAccountDatum(user events.UserID, room events.RoomID, typ string) error
+
 	// DeleteAccountData removes all account data of a user; none is no error.
 	DeleteAccountData(user events.UserID) error
 }

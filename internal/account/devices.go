@@ -86,17 +86,26 @@ func (s *Service) RemoveDevices(ctx context.Context, user events.UserID, ids []s
 	return s.Store.Update(ctx, func(tx store.Tx) error { return s.dropDevices(tx, user, ids...) })
 }
 
+// typeDeviceSettings is, with the ID of a device behind it, the account data that says
+// how the device notifies (MSC3890).
+const typeDeviceSettings = "org.matrix.msc3890.local_notification_settings."
+
 // dropDevices removes devices of a user and ends their sessions.
 func (s *Service) dropDevices(tx store.Tx, user events.UserID, ids ...string) error {
 	tx.OnCommit(func() { s.sessions.drop(user) })
 	removed := false
 	for _, id := range ids {
-		switch err := tx.DeleteDevice(user, id); {
-		case err == nil:
-			removed = true
-		case !errors.Is(err, store.ErrNotFound): // DEV-11
+		err := tx.DeleteDevice(user, id)
+		if errors.Is(err, store.ErrNotFound) { // DEV-11
+			continue
+		}
+		if err == nil {
+			err = tx.DeleteAccountDatum(user, "", typeDeviceSettings+id) // DEV-31
+		}
+		if err != nil {
 			return err
 		}
+		removed = true
 	}
 	if !removed {
 		return nil

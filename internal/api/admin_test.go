@@ -2,6 +2,8 @@ package api
 
 import (
 	"fmt"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/ca4c8834/homeserver/internal/account"
@@ -214,5 +216,22 @@ func TestNoOAuth(t *testing.T) {
 	want(t, do(s, "GET", loginPath, "", ""), 200, "")
 	for _, path := range []string{"/_matrix/client/v1/auth_metadata", "/_matrix/client/unstable/org.matrix.msc2965/auth_metadata", "/_matrix/client/unstable/org.matrix.msc2965/auth_issuer"} {
 		want(t, do(s, "GET", path, "", ""), 404, mxerr.MUnrecognized)
+	}
+	// DEV-14, XS-6: so no stage of it stands for the password.
+	token := s.signUp(t, "alice")
+	old, fresh := newPerson(alice, ""), newPerson(alice, "2")
+	want(t, do(s, "POST", crossSigningPath, token, old.all(t)), 200, "")
+	for _, w := range []*httptest.ResponseRecorder{
+		do(s, "DELETE", devicesPath+"/PHONE", token, `{}`),
+		do(s, "POST", "/_matrix/client/v3/delete_devices", token, `{"devices":["PHONE"]}`),
+		do(s, "POST", crossSigningPath, token, fresh.all(t)),
+	} {
+		want(t, w, 401, "")
+		if got := field(w, "flows.#.stages"); got != `[["m.login.password"]]` {
+			t.Errorf("flows %s", got)
+		}
+		if params := field(w, "params"); strings.Contains(params, "oauth") || strings.Contains(params, "cross_signing_reset") {
+			t.Errorf("params %s", params)
+		}
 	}
 }

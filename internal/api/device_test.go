@@ -157,6 +157,28 @@ func TestDeleteDeviceByService(t *testing.T) {
 	}
 }
 
+// DEV-31: the settings of a device go with it, and no others.
+func TestSettingsGoWithTheDevice(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, nil)
+	alice := s.signUp(t, "alice")
+	s.signIn(t, "alice", "A")
+	s.signIn(t, "alice", "B")
+	settings := func(device string) string {
+		return "/_matrix/client/v3/user/@alice:example.org/account_data/org.matrix.msc3890.local_notification_settings." + device
+	}
+	for _, id := range []string{"A", "B", "PHONE"} {
+		want(t, do(s, "PUT", settings(id), alice, `{"is_silenced":true}`), 200, "")
+	}
+	s.Authenticator = bridge{s.Authenticator, "@alice:example.org"}
+	want(t, do(s, "DELETE", devicesPath+"/A", "bridge", ``), 200, "")
+	want(t, do(s, "GET", settings("A"), alice, ""), 404, mxerr.MNotFound)
+	wantJSON(t, do(s, "GET", settings("B"), alice, ""), 200, `{"is_silenced":true}`)
+	want(t, do(s, "POST", "/_matrix/client/v3/logout", alice, "{}"), 200, "")
+	want(t, do(s, "GET", settings("PHONE"), "bridge", ""), 404, mxerr.MNotFound)
+	wantJSON(t, do(s, "GET", settings("B"), "bridge", ""), 200, `{"is_silenced":true}`)
+}
+
 // DEV-7 to DEV-11, DEV-15, SDEV-9, SDEV-10: deleting one device.
 func TestDeleteDevice(t *testing.T) {
 	t.Parallel()

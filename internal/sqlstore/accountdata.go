@@ -49,6 +49,12 @@ func (t *tx) PutAccountDatum(user events.UserID, d store.AccountDatum) error {
 	return err
 }
 
+// DeleteAccountDatum implements store.AccountDataWriter.
+func (t *tx) DeleteAccountDatum(user events.UserID, room events.RoomID, typ string) error {
+	_, err := t.exec(`DELETE FROM hs_account_data WHERE user_id = ? AND room_id = ? AND type = ?`, string(user), string(room), typ)
+	return err
+}
+
 // DeleteAccountData implements store.AccountDataWriter.
 func (t *tx) DeleteAccountData(user events.UserID) error {
 	_, err := t.exec(`DELETE FROM hs_account_data WHERE user_id = ?`, string(user))

@@ -76,6 +76,17 @@ func accountData() []rule {
 				return err
 			})
 		}},
+		{"DeleteAccountDatum removes one type, of a room or global; none is no error", func(f *fixture) {
+			set(f, alice, "", "m.a", `{}`)
+			inRoom, other, theirs := set(f, alice, room, "m.a", `{}`), set(f, alice, "", "m.b", `{}`), set(f, bob, "", "m.a", `{}`)
+			for range 2 {
+				f.update(func(tx store.Tx) error { return tx.DeleteAccountDatum(alice, "", "m.a") })
+			}
+			equal(f, since(f, alice, 0), []store.AccountDatum{inRoom, other})
+			equal(f, since(f, bob, 0), []store.AccountDatum{theirs})
+			f.update(func(tx store.Tx) error { return tx.DeleteAccountDatum(alice, room, "m.a") })
+			equal(f, since(f, alice, 0), []store.AccountDatum{other})
+		}},
 		{"DeleteAccountData removes all account data of a user; none is no error", func(f *fixture) {
 			set(f, alice, "", "m.a", `{}`)
 			set(f, alice, room, "m.b", `{}`)

@@ -143,6 +143,10 @@ func (t faultTx) PutPushRuleChanges(c store.PushRuleChanges) error {
 	return t.c.do(func() error { return t.writes.PutPushRuleChanges(c) })
 }
 
+func (t faultTx) DeleteAccountDatum(user events.UserID, room events.RoomID, typ string) error {
+	return t.c.do(func() error { return t.writes.DeleteAccountDatum(user, room, typ) })
+}
+
 func (t faultTx) DeleteAccountData(user events.UserID) error {
 	return t.c.do(func() error { return t.writes.DeleteAccountData(user) })
 }
