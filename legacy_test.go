@@ -1,11 +1,13 @@
 package homeserver_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/tidwall/gjson"
 
 	"github.com/ca4c8834/homeserver"
+	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/homeservertest"
 )
 
@@ -140,6 +142,14 @@ func TestEvents(t *testing.T) {
 	from = carol.Get(t, homeservertest.Path("/v3/rooms/{}/initialSync", room)).Get("messages.end").Str
 	answer = wait(carol, homeservertest.Path("room_id={}&from=", room)+from, func() { alice.Say(t, room, "peekaboo") })
 	same(t, "for somebody outside", bodies(answer.Get("chunk")), []string{"peekaboo"})
+	// and nothing of other rooms: bob sets account data in two.
+	other := bob.CreateRoom(t, nil)
+	from = bob.Get(t, "/v3/events?timeout=0").Get("end").Str
+	for _, id := range []events.RoomID{other, room} {
+		bob.Put(t, homeservertest.Path("/v3/user/{}/rooms/{}/account_data/org.example", bob.User, id), `{}`)
+	}
+	answer = bob.Get(t, homeservertest.Path("/v3/events?timeout=0&room_id={}&from=", room)+from)
+	same(t, "account data of one room", answer.Get(`chunk.#(type=="org.example")#.room_id`).Raw, fmt.Sprintf(`[%q]`, room))
 	closed := alice.CreateRoom(t, nil)
 	carol.Do(t, "GET", homeservertest.Path("/v3/events?room_id={}", closed), nil).WantError(403, "M_FORBIDDEN")
 	carol.Do(t, "GET", "/v3/events?from=x", nil).WantError(400, "M_INVALID_PARAM")
@@ -152,4 +162,47 @@ func TestEvents(t *testing.T) {
 	same(t, "one event", carol.Get(t, homeservertest.Path("/v3/events/{}", last)).Get("content.body").Str, "read this")
 	secret := alice.Say(t, closed, "secret")
 	carol.Do(t, "GET", homeservertest.Path("/v3/events/{}", secret), nil).WantError(404, "M_NOT_FOUND")
+}
+
+// LEG-9: clients of the very first versions look at top level for what is in unsigned
+// now, and for the sender as user_id.
+func TestLegacyTopLevel(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	room := alice.CreateRoom(t, `{"preset":"public_chat","topic":"one"}`)
+	said := alice.Say(t, room, "x")
+	alice.Redact(t, room, said)
+	alice.SetState(t, room, "m.room.topic", "", `{"topic":"two"}`)
+	from := bob.Get(t, "/v3/events?timeout=0").Get("end").Str
+	alice.Invite(t, room, bob.User)
+
+	topic := `messages.chunk.#(type=="m.room.topic")#|@reverse|0`
+	for path, at := range map[string]string{
+		homeservertest.Path("/v3/rooms/{}/initialSync", room): "",
+		"/v3/initialSync": "rooms.0.",
+	} {
+		answer := alice.Get(t, path)
+		last, redacted := answer.Get(at+topic), answer.Get(at+`messages.chunk.#(type=="m.room.message")`)
+		for _, key := range []string{"age", "prev_content", "replaces_state"} {
+			if got, want := last.Get(key).Raw, last.Get("unsigned."+key).Raw; got != want || got == "" {
+				t.Errorf("%s: %s is %s, want %s", path, key, got, want)
+			}
+		}
+		same(t, "redacted_because", redacted.Get("redacted_because").Raw, redacted.Get("unsigned.redacted_because").Raw)
+		same(t, "redacted_because.type", redacted.Get("redacted_because.type").Str, "m.room.redaction")
+		same(t, "user_id", last.Get("user_id").Str, string(alice.User))
+	}
+	invite := bob.Get(t, "/v3/events?timeout=0&from="+from).Get(`chunk.#(type=="m.room.member")`)
+	same(t, "invite_room_state", invite.Get("invite_room_state").Raw, invite.Get("unsigned.invite_room_state").Raw)
+	same(t, "with the m.room.create event", invite.Get(`invite_room_state.#(type=="m.room.create")#|#`).Int(), 1)
+	same(t, "user_id of an invite", invite.Get("user_id").Str, string(alice.User))
+	// Nowhere else.
+	for _, e := range []gjson.Result{
+		homeservertest.Timeline(syncWith(t, alice, "", ""), room)[0], alice.History(t, room, 1)[0], eventOf(t, alice, room, said),
+	} {
+		if e.Get("user_id").Exists() || e.Get("age").Exists() {
+			t.Errorf("%s", e)
+		}
+	}
 }

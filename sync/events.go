@@ -83,7 +83,7 @@ func (s *Service) Events(ctx context.Context, r EventsRequest) (json.RawMessage,
 
 // eventsSince renders what is new for a user, in order, and says up to where that is.
 func (s *Service) eventsSince(ctx context.Context, u *live.User, r EventsRequest, since store.Pos) ([][]byte, store.Pos, error) {
-	a, err := s.legacy(ctx, u, r.User, r.Device, since, false)
+	a, err := s.legacy(ctx, u, Request{User: r.User, Device: r.Device, Filter: ofOne(r.Room)}, since, false)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -35,7 +35,7 @@ func (s *Service) InitialSync(ctx context.Context, r InitialRequest) (json.RawMe
 		return nil, err
 	}
 	defer s.Memory.Disconnect(u)
-	a, err := s.legacy(ctx, u, r.User, r.Device, 0, true)
+	a, err := s.legacy(ctx, u, Request{User: r.User, Device: r.Device, Filter: ofOne("")}, 0, true)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (s *Service) RoomInitialSync(ctx context.Context, id events.RoomID, r Initi
 		return nil, err
 	}
 	defer s.Memory.Disconnect(u)
-	a, err := s.legacy(ctx, u, r.User, r.Device, 0, true)
+	a, err := s.legacy(ctx, u, Request{User: r.User, Device: r.Device, Filter: ofOne(id)}, 0, true)
 	if err != nil {
 		return nil, err
 	}
@@ -112,10 +112,20 @@ func (s *Service) RoomInitialSync(ctx context.Context, id events.RoomID, r Initi
 	return w.buf, nil
 }
 
-// legacy begins an answer of the old kind: events have their room's ID.
-func (s *Service) legacy(ctx context.Context, u *live.User, user events.UserID, device string, since store.Pos, first bool) (*answer, error) {
-	a := s.answer(Request{User: user, Device: device, Filter: &events.Filter{}}, u, since, first)
-	a.form.OmitRoomID = false
+// ofOne is the filter for the data of one room, or of all if room is empty.
+func ofOne(room events.RoomID) *events.Filter {
+	f := &events.Filter{}
+	if room != "" {
+		f.Room.Rooms = []events.RoomID{room}
+	}
+	return f
+}
+
+// legacy begins an answer of the old kind: events have their room's ID, and at top
+// level what has since moved into unsigned (LEG-9).
+func (s *Service) legacy(ctx context.Context, u *live.User, r Request, since store.Pos, first bool) (*answer, error) {
+	a := s.answer(r, u, since, first)
+	a.form.OmitRoomID, a.form.Legacy = false, true
 	a.memo, a.own = recall(a.user)
 	if err := a.readAccountData(ctx); err != nil {
 		return nil, err

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/live"
 	"github.com/ca4c8834/homeserver/store"
@@ -15,6 +17,9 @@ import (
 type Form struct {
 	// OmitRoomID leaves out what the key of a map implies (EVT-3).
 	OmitRoomID bool
+	// Legacy repeats at top level what stood there before it moved into unsigned,
+	// and the sender as user_id (LEG-9).
+	Legacy bool
 	// Fields reduces events to a filter's event_fields, and a filter's
 	// event_format "federation" asks for the raw format (FILT-9, FILT-10). Nil
 	// is the whole event in client format.
@@ -41,6 +46,9 @@ func (f *Form) Append(dst []byte, s *Scope, e *live.Event) []byte {
 	e = f.withoutErased(s, e)
 	unsigned := f.appendUnsigned(f.spare[:0], s, e)
 	f.spare = unsigned[:0]
+	if f.Legacy {
+		return appendLegacy(dst, e, f.OmitRoomID, unsigned)
+	}
 	if f.Filter == nil {
 		return e.AppendClient(dst, events.ClientFormat{OmitRoomID: f.OmitRoomID, Unsigned: unsigned})
 	}
@@ -51,6 +59,23 @@ func (f *Form) Append(dst []byte, s *Scope, e *live.Event) []byte {
 		return e.AppendClient(dst, events.ClientFormat{OmitRoomID: f.OmitRoomID, Unsigned: unsigned})
 	}
 	return f.Filter.AppendFields(dst, e.AppendClient(nil, events.ClientFormat{OmitRoomID: f.OmitRoomID, Unsigned: unsigned}))
+}
+
+// appendLegacy appends an event in client format with what clients of the very first
+// versions look for.
+func appendLegacy(dst []byte, e *live.Event, omitRoomID bool, unsigned []byte) []byte {
+	dst = e.AppendClient(dst, events.ClientFormat{OmitRoomID: omitRoomID, Unsigned: unsigned})
+	dst = append(dst[:len(dst)-1], `,"user_id":`...)
+	dst = events.AppendString(dst, string(e.Sender))
+	gjson.ParseBytes(unsigned).ForEach(func(key, value gjson.Result) bool {
+		switch key.Str {
+		case "age", "prev_content", "replaces_state", "redacted_because", "invite_room_state":
+			dst = append(append(append(dst, ','), key.Raw...), ':')
+			dst = append(dst, value.Raw...)
+		}
+		return true
+	})
+	return append(dst, '}')
 }
 
 // withoutErased returns an event as it is for those who were not in the room
