@@ -70,6 +70,21 @@ func (tx *Tx) TypingChanged(d *Draft, pos store.Pos, apply func()) {
 	tx.note(change{room: d.Room, pos: pos, typing: apply})
 }
 
+// JoinedRooms returns the rooms that a user is in, from memory if they sync.
+func (tx *Tx) JoinedRooms(user events.UserID) ([]store.RoomNum, error) {
+	if u := tx.memory.users.find(user); u != nil {
+		return u.joined(), nil
+	}
+	members, err := tx.RoomsOf(user)
+	var rooms []store.RoomNum
+	for _, m := range members {
+		if m.Membership == events.MembershipJoin {
+			rooms = append(rooms, m.Room)
+		}
+	}
+	return rooms, err
+}
+
 // PresenceChanged announces a user's presence to the user and to the members of
 // rooms, at a position taken in this transaction. apply makes the change; it must be
 // quick.

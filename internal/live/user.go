@@ -129,6 +129,18 @@ func (u *User) Place(room store.RoomNum) (RoomChange, bool) {
 	return p.RoomChange, true
 }
 
+func (u *User) joined() []store.RoomNum {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var rooms []store.RoomNum
+	for num, p := range u.rooms {
+		if p.Membership == events.MembershipJoin {
+			rooms = append(rooms, num)
+		}
+	}
+	return rooms
+}
+
 // Changed is the position of the newest change that concerns the user.
 func (u *User) Changed() store.Pos {
 	u.mu.Lock()

@@ -150,6 +150,10 @@ func (s *Service) Sync(ctx context.Context, id events.UserID, dev string, state 
 	if s.Disabled || state == Offline {
 		return func() {}, nil
 	}
+	connected, err := s.Memory.Connect(ctx, id)
+	if err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	now := s.Now()
 	u := s.user(id)
@@ -161,6 +165,7 @@ func (s *Service) Sync(ctx context.Context, id events.UserID, dev string, state 
 	}
 	s.mu.Unlock()
 	done = func() {
+		defer s.Memory.Disconnect(connected)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		d.syncs--
@@ -206,12 +211,12 @@ func (s *Service) announce(ctx context.Context, id events.UserID, status *string
 		return nil
 	}
 	return s.Memory.Update(ctx, func(tx *live.Tx) error {
-		rooms, err := tx.RoomsOf(id)
+		rooms, err := tx.JoinedRooms(id)
 		if err != nil {
 			return err
 		}
 		pos := tx.Next()
-		tx.PresenceChanged(id, joined(rooms), pos, func() {
+		tx.PresenceChanged(id, rooms, pos, func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			u := s.user(id)
@@ -227,16 +232,6 @@ func (s *Service) announce(ctx context.Context, id events.UserID, status *string
 		})
 		return nil
 	})
-}
-
-func joined(members []store.Member) []store.RoomNum {
-	var rooms []store.RoomNum
-	for _, m := range members {
-		if m.Membership == events.MembershipJoin {
-			rooms = append(rooms, m.Room)
-		}
-	}
-	return rooms
 }
 
 // user returns a user, adding them if need be. s.mu is held.

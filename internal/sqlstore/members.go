@@ -5,33 +5,35 @@ import (
 	"github.com/ca4c8834/homeserver/store"
 )
 
-const selectMembers = `SELECT m.room, r.id, m.user_id, m.membership, m.pos, m.forgotten,
+const selectMembers = `SELECT m.room, r.id, m.membership, m.pos, m.forgotten,
 		m.been, m.removed AND m.been, r.type, r.encrypted
 	FROM hs_members m CROSS JOIN hs_rooms r ON r.num = m.room WHERE m.user_id = ? `
 
-func scanMember(r row) store.Member {
-	return store.Member{
-		Room:       store.RoomNum(r.int(0)),
-		RoomID:     events.RoomID(r.text(1)),
-		User:       events.UserID(r.text(2)),
-		Membership: r.text(3),
-		Pos:        store.Pos(r.int(4)),
-		Forgotten:  r.bool(5),
-		Been:       r.bool(6),
-		Removed:    r.bool(7),
-		RoomType:   r.text(8),
-		Encrypted:  r.bool(9),
+func scanMember(user events.UserID) func(row) store.Member {
+	return func(r row) store.Member {
+		return store.Member{
+			Room:       store.RoomNum(r.int(0)),
+			RoomID:     events.RoomID(r.text(1)),
+			User:       user,
+			Membership: r.text(2),
+			Pos:        store.Pos(r.int(3)),
+			Forgotten:  r.bool(4),
+			Been:       r.bool(5),
+			Removed:    r.bool(6),
+			RoomType:   r.text(7),
+			Encrypted:  r.bool(8),
+		}
 	}
 }
 
 // Member implements store.Members.
 func (v *view) Member(user events.UserID, room store.RoomNum) (store.Member, error) {
-	return one(v, scanMember, selectMembers+`AND m.room = ?`, string(user), int64(room))
+	return one(v, scanMember(user), selectMembers+`AND m.room = ?`, string(user), int64(room))
 }
 
 // RoomsOf implements store.Members.
 func (v *view) RoomsOf(user events.UserID) ([]store.Member, error) {
-	return all(v, scanMember, selectMembers+`ORDER BY m.room`, string(user))
+	return all(v, scanMember(user), selectMembers+`ORDER BY m.room`, string(user))
 }
 
 // RoomActivity implements store.Members.
