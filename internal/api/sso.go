@@ -51,7 +51,7 @@ func (a *API) getSSO(ctx context.Context, w http.ResponseWriter, r *http.Request
 		return a.beginSSO(ctx, w, r, in.request(providers[0].ID))
 	}
 	if err := a.Accounts.CheckRedirect(in.Redirect); err != nil {
-		return err
+		return tell(w, r, err)
 	}
 	p := pages.Page{Title: "Sign in to " + string(a.Accounts.Server), Text: []string{"Choose how:"}}
 	for _, provider := range providers {
@@ -76,10 +76,18 @@ func (a *API) getSSOProvider(ctx context.Context, w http.ResponseWriter, r *http
 func (a *API) beginSSO(ctx context.Context, w http.ResponseWriter, r *http.Request, in account.SSORequest) error {
 	begun, err := a.Accounts.BeginSSO(ctx, in)
 	if err != nil {
-		return err
+		return tell(w, r, err)
 	}
 	http.SetCookie(w, a.ssoCookie(begun.State, begun.Sealed, int(begun.MaxAge.Seconds())))
 	return redirect(w, r, begun.URL, http.StatusFound)
+}
+
+// tell refuses a person by a page, and a program by an error like anywhere (SSO-2).
+func tell(w http.ResponseWriter, r *http.Request, err error) error {
+	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		return sorry(w, r, err)
+	}
+	return err
 }
 
 // ssoCookie keeps a sign-on in the browser, one cookie for each so that they do not meet. It is sent along with links from the

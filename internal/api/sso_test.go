@@ -177,6 +177,11 @@ func TestSSOChoice(t *testing.T) {
 		}
 	}
 	want(t, visit(s, ssoPath+"/other?"+query), 404, mxerr.MNotFound)
+	person := httptest.NewRequest("GET", ssoPath+"/other?"+query, nil)
+	person.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, person)
+	wantPage(t, w, 404, "there is no such identity provider")
 }
 
 // SSO-1, SSO-9: redirect URLs that are missing, or that no login may end at.
