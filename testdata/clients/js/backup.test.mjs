@@ -2,23 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { confides, encryptedRoom, encrypting, opens, puzzles, reads, recover, settle } from "./encrypting.mjs";
+import { confides, encryptedRoom, encrypting, opens, puzzles, reads, recover, saves, settle } from "./encrypting.mjs";
 import { until } from "./person.mjs";
 import { serve } from "./server.mjs";
 
-// The SDK waits for a random part of ten seconds before it saves keys.
-Math.random = () => 0;
-
 const server = serve("alice", "bob");
-
-/** Waits until the server has as many keys as the client. */
-async function saves(client) {
-    const crypto = client.getCrypto();
-    await until(client, "the keys in the backup", async () => {
-        const { count } = await client.http.authedRequest("GET", "/room_keys/version");
-        return count === (await crypto.exportRoomKeys()).length;
-    });
-}
 
 test("a backup of keys", { timeout: 60_000 }, async (t) => {
     const safe = new Map();

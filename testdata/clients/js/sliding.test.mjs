@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { SlidingSync } from "matrix-js-sdk/lib/sliding-sync.js";
 
-import { asked, compare, confides, encryptedRoom, encrypting, opens, reads, recover, settle } from "./encrypting.mjs";
+import { asked, compare, confides, encryptedRoom, encrypting, opens, reads, recover, saves, settle } from "./encrypting.mjs";
 import { until } from "./person.mjs";
 import { serve } from "./server.mjs";
 
@@ -47,6 +47,7 @@ test("encryption over sliding sync", { timeout: 60_000 }, async () => {
     for (let i = 0; i < 30; i++) await bob.claimOneTimeKeys([[alice.getUserId(), alice.getDeviceId()]]);
     await until(alice, "enough keys", async () => (await fresh()) === 50);
 
+    await saves(alice);
     const phone = await sliding("alice", safe);
     await recover(phone);
     await phone.getCrypto().loadSessionBackupPrivateKeyFromSecretStorage();

@@ -73,11 +73,13 @@ test("verification", { timeout: 60_000 }, async (t) => {
 
     await t.test("of a device that its owner does not vouch for", async () => {
         const stranger = await encrypting(server.url, "alice");
-        const status = () => bob.getCrypto().getDeviceVerificationStatus(alice.getUserId(), stranger.getDeviceId());
-        await until(bob, "the unknown device", status);
-        assert.equal((await status()).isVerified(), false);
+        const status = (client) => client.getCrypto().getDeviceVerificationStatus(alice.getUserId(), stranger.getDeviceId());
+        for (const client of [alice, bob]) {
+            await until(client, "the unknown device", () => status(client));
+            assert.equal((await status(client)).isVerified(), false);
+        }
         await alice.getCrypto().crossSignDevice(stranger.getDeviceId());
-        await until(bob, "the signature", async () => (await status()).isVerified());
+        await until(bob, "the signature", async () => (await status(bob)).isVerified());
     });
 
     await t.test("of an identity that is made anew", async () => {
