@@ -21,8 +21,8 @@ type person struct {
 
 	mu    sync.Mutex
 	seen  []*event.Event
-	lists []mautrix.DeviceLists // of the syncs that had some
-	news  chan struct{}         // closed and replaced with every event and every sync
+	syncs []*mautrix.RespSync
+	news  chan struct{} // closed and replaced with every event and every sync
 }
 
 // register makes an account and signs in on a device of its own.
@@ -65,7 +65,7 @@ func login(t *testing.T, url, username string, prepare ...func(*mautrix.Client))
 	syncer.OnEvent(func(_ context.Context, e *event.Event) { p.learn(e) })
 	syncer.OnSync(func(_ context.Context, sync *mautrix.RespSync, _ string) bool {
 		p.mu.Lock()
-		p.lists = append(p.lists, sync.DeviceLists)
+		p.syncs = append(p.syncs, sync)
 		p.mu.Unlock()
 		p.learn()
 		return true
@@ -138,6 +138,35 @@ func (p *person) wait(t *testing.T, what string, is func(*event.Event) bool) (fo
 		return i >= 0
 	})
 	return found
+}
+
+// syncsWith waits for a sync, the first of those seen already or still to come,
+// that is what it should be.
+func (p *person) syncsWith(t *testing.T, what string, is func(*mautrix.RespSync) bool) {
+	t.Helper()
+	p.until(t, what, func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return slices.ContainsFunc(p.syncs, is)
+	})
+}
+
+// forgets the syncs seen so far.
+func (p *person) forgets() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.syncs = nil
+}
+
+// settles waits until the client is done with the sync that it is at, and has got
+// the next one, without waiting for other news.
+func (p *person) settles(t *testing.T) {
+	t.Helper()
+	mark := p.TxnID()
+	if err := p.SetAccountData(t.Context(), "org.example.mark", map[string]string{"mark": mark}); err != nil {
+		t.Fatal(err)
+	}
+	p.wait(t, "its own mark", func(e *event.Event) bool { return e.Type.Type == "org.example.mark" && e.Content.Raw["mark"] == mark })
 }
 
 // hears waits for an event by its ID.
