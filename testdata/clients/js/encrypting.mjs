@@ -162,9 +162,27 @@ export function asked(client) {
     return watch(client, [CryptoEvent.VerificationRequestReceived], `${client.getUserId()} waits in vain for a request`, () => request);
 }
 
+/** Waits until a party to a verification has come to a phase of it. */
+function phase(party, phase) {
+    return watch(party, [VerificationRequestEvent.Change], `no phase ${phase} but ${party.phase}`, () => party.phase === phase);
+}
+
+/** Scans the code that the party shows which has got the request. */
+export async function scan(request, received) {
+    await received.accept();
+    await phase(request, VerificationPhase.Ready);
+    const scanner = await request.scanQRCode(await received.generateQRCode());
+    const scanned = scanner.verify();
+    await phase(received, VerificationPhase.Started);
+    const { verifier } = received;
+    const shown = verifier.verify();
+    const { confirm } = await watch(verifier, [VerifierEvent.ShowReciprocateQr], "no scan is noticed", () => verifier.getReciprocateQrCodeCallbacks());
+    confirm();
+    await Promise.all([scanned, shown, phase(request, VerificationPhase.Done), phase(received, VerificationPhase.Done)]);
+}
+
 /** Compares emoji: one party has made the request, the other has got it. Returns the emoji that both saw. */
 export async function compare(request, received) {
-    const phase = (party, phase) => watch(party, [VerificationRequestEvent.Change], `no phase ${phase} but ${party.phase}`, () => party.phase === phase);
     await received.accept();
     await phase(request, VerificationPhase.Ready);
     const verifier = await request.startVerification("m.sas.v1");

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { asked, authentication, compare, confides, encryptedRoom, encrypting, recover, settle } from "./encrypting.mjs";
+import { asked, authentication, compare, confides, encryptedRoom, encrypting, puzzles, recover, scan, settle } from "./encrypting.mjs";
 import { until } from "./person.mjs";
 import { serve } from "./server.mjs";
 
@@ -71,6 +71,17 @@ test("verification", { timeout: 60_000 }, async (t) => {
         await Promise.all([trusts(alice, phone), trusts(phone, alice), trusts(bob, phone), trusts(phone, bob)]);
     });
 
+    await t.test("of a new device, whose code is scanned", async () => {
+        const verificationMethods = ["m.qr_code.show.v1", "m.qr_code.scan.v1", "m.reciprocate.v1"];
+        const laptop = await encrypting(server.url, "alice", new Map(), { verificationMethods });
+        await until(alice, "the laptop", () => alice.getCrypto().getDeviceVerificationStatus(alice.getUserId(), laptop.getDeviceId()));
+        const [request, received] = await Promise.all([
+            alice.getCrypto().requestDeviceVerification(alice.getUserId(), laptop.getDeviceId()), asked(laptop),
+        ]);
+        await scan(request, received);
+        await Promise.all([trusts(alice, laptop), trusts(laptop, alice), trusts(bob, laptop)]);
+    });
+
     await t.test("of a device that its owner does not vouch for", async () => {
         const stranger = await encrypting(server.url, "alice");
         const status = (client) => client.getCrypto().getDeviceVerificationStatus(alice.getUserId(), stranger.getDeviceId());
@@ -78,8 +89,15 @@ test("verification", { timeout: 60_000 }, async (t) => {
             await until(client, "the unknown device", () => status(client));
             assert.equal((await status(client)).isVerified(), false);
         }
+
+        // It is told that it is not told.
+        bob.getCrypto().globalBlacklistUnverifiedDevices = true;
+        const secret = await confides(bob, roomId, "Who is that?", alice);
+        assert.equal(await puzzles(stranger, roomId, secret), "MEGOLM_KEY_WITHHELD_FOR_UNVERIFIED_DEVICE");
         await alice.getCrypto().crossSignDevice(stranger.getDeviceId());
         await until(bob, "the signature", async () => (await status(bob)).isVerified());
+        await confides(bob, roomId, "I see.", alice, stranger);
+        bob.getCrypto().globalBlacklistUnverifiedDevices = false;
     });
 
     await t.test("of an identity that is made anew", async () => {
