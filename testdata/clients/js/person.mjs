@@ -38,6 +38,12 @@ export async function login(url, username) {
     return connect(url, await session(url, username));
 }
 
+/** Signs in on a new device with the settings of Element, and waits for the first sync. */
+export async function arrive(url, username, options) {
+    const client = createClient({ baseUrl: url, timelineSupport: true, ...(await session(url, username)) });
+    return start(client, { lazyLoadMembers: true, threadSupport: true, pendingEventOrdering: "detached", ...options });
+}
+
 /** Goes on with a session. */
 export function connect(url, session) {
     return start(createClient({ baseUrl: url, ...session }));

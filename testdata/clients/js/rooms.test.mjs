@@ -5,28 +5,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
-import { createClient, TimelineWindow } from "matrix-js-sdk";
+import { TimelineWindow } from "matrix-js-sdk";
 import { RoomHierarchy } from "matrix-js-sdk/lib/room-hierarchy.js";
 
 import { Program } from "./program.mjs";
-import { hears, register, session, start, until } from "./person.mjs";
+import { arrive, hears, register, until } from "./person.mjs";
 
 const names = ["alice", "bob", "carol", "dave"];
 const [alice_id, bob_id, carol_id, dave_id] = names.map((name) => `@${name}:example.org`);
 
 let server, data, alice, bob, carol, dave;
 
-/** Signs in on a new device, with the settings of Element. */
-async function arrives(name, options) {
-    const client = createClient({ baseUrl: server.url, timelineSupport: true, ...(await session(server.url, name)) });
-    return start(client, { lazyLoadMembers: true, threadSupport: true, pendingEventOrdering: "detached", ...options });
-}
-
 before(async () => {
     data = await mkdtemp(join(tmpdir(), "homeserver-"));
     server = await Program.start(data);
     await Promise.all(names.map((name) => register(server.url, name)));
-    [alice, bob, carol, dave] = await Promise.all(names.map((name) => arrives(name)));
+    [alice, bob, carol, dave] = await Promise.all(names.map((name) => arrive(server.url, name)));
 });
 
 after(async () => {
@@ -312,7 +306,7 @@ test("search and relations", { timeout: 60_000 }, async () => {
     assert.deepEqual([...ids(first), ...ids(second)], [...reactions].reverse());
 
     // Who has not been there sees the same.
-    const late = await arrives("dave", { initialSyncLimit: 1 });
+    const late = await arrive(server.url, "dave", { initialSyncLimit: 1 });
     await joins(late, roomId);
     const window = new TimelineWindow(late, late.getRoom(roomId).getUnfilteredTimelineSet());
     await window.load(said[0], 7);
@@ -331,7 +325,7 @@ test("what is not said", { timeout: 60_000 }, async () => {
     const { room_id: roomId } = await alice.createRoom({ preset: "public_chat" });
     await joins(bob, roomId);
     await sees(alice, bob_id, "join", roomId);
-    const phone = await arrives("bob", { disablePresence: false });
+    const phone = await arrive(server.url, "bob", { disablePresence: false });
 
     await bob.sendTyping(roomId, true, 20_000);
     await until(alice, "bob's typing", () => alice.getRoom(roomId).getMember(bob_id).typing);
