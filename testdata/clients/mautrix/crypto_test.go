@@ -14,13 +14,23 @@ import (
 	_ "modernc.org/sqlite"
 )
 
-// encrypting makes a client encrypt and decrypt, with its keys in a database.
+// encrypting makes a client encrypt and decrypt, with its keys in a database of
+// its own.
 func encrypting(t *testing.T) func(*mautrix.Client) {
+	return encryptingWith(t, database(t))
+}
+
+// encryptingWith makes a client encrypt and decrypt, with its keys in a database,
+// after settings.
+func encryptingWith(t *testing.T, db *dbutil.Database, settings ...func(*cryptohelper.CryptoHelper)) func(*mautrix.Client) {
 	return func(cli *mautrix.Client) {
 		t.Helper()
-		helper, err := cryptohelper.NewCryptoHelper(cli, []byte("pickle"), database(t))
+		helper, err := cryptohelper.NewCryptoHelper(cli, []byte("pickle"), db)
 		if err != nil {
 			t.Fatal(err)
+		}
+		for _, set := range settings {
+			set(helper)
 		}
 		if err := helper.Init(t.Context()); err != nil {
 			t.Fatalf("set up encryption of %s: %v", cli.UserID, err)

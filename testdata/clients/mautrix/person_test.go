@@ -42,7 +42,7 @@ func register(t *testing.T, url, username string) *person {
 	return login(t, url, username)
 }
 
-// login signs in and syncs until the test ends or the person stops.
+// login signs in on a new device and syncs.
 func login(t *testing.T, url, username string, prepare ...func(*mautrix.Client)) *person {
 	t.Helper()
 	cli, err := mautrix.NewClient(url, "", "")
@@ -57,6 +57,12 @@ func login(t *testing.T, url, username string, prepare ...func(*mautrix.Client))
 	if err != nil {
 		t.Fatalf("login %s: %v", username, err)
 	}
+	return follow(t, cli, prepare...)
+}
+
+// follow has a client sync until the test ends or the person stops.
+func follow(t *testing.T, cli *mautrix.Client, prepare ...func(*mautrix.Client)) *person {
+	t.Helper()
 	p := &person{Client: cli, news: make(chan struct{})}
 	for _, f := range prepare {
 		f(cli)

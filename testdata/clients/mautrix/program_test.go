@@ -38,14 +38,14 @@ func (l *lockedLog) String() string {
 var served = regexp.MustCompile(`msg=serve url=(\S+)`)
 
 // start runs the program that HOMESERVER_BINARY names until it serves.
-func start(t *testing.T, data string) *program {
+func start(t *testing.T, data string, flags ...string) *program {
 	t.Helper()
 	binary := os.Getenv("HOMESERVER_BINARY")
 	if binary == "" {
 		t.Fatal("HOMESERVER_BINARY is not set: use ./run")
 	}
-	p := &program{cmd: exec.Command(binary, "-listen", "127.0.0.1:0", "-name", "example.org", "-data", data,
-		"-registration", "open", "-rate-limits=false")}
+	flags = append([]string{"-listen", "127.0.0.1:0", "-name", "example.org", "-data", data, "-registration", "open", "-rate-limits=false"}, flags...)
+	p := &program{cmd: exec.Command(binary, flags...)}
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
