@@ -64,7 +64,7 @@ test("a thread", { timeout: 60_000 }, async () => {
     const root = await say(alice, roomId, "Which tea?");
     const replies = [await reply(bob, roomId, root, "Green.")];
     for (const client of [alice, bob, carol]) {
-        await untilThread(client, roomId, "the thread", (room) => room.getThread(root)?.length === 1);
+        await untilThread(client, roomId, "the thread", (room) => room.getThread(root)?.initialEventsFetched);
     }
     for (let i = 0; i < 12; i++) {
         const [speaker, listener] = i % 2 === 0 ? [carol, bob] : [bob, carol];
@@ -74,7 +74,8 @@ test("a thread", { timeout: 60_000 }, async () => {
     }
     const aside = await say(bob, roomId, "By the way, it rains.");
     await hears(alice, roomId, aside);
-    await untilThread(alice, roomId, "all replies", (room) => room.getThread(root).length === replies.length);
+    // Its length is what the SDK guesses, and guesses wrong if replies come while it asks for the first ones.
+    await untilThread(alice, roomId, "all replies", (room) => replies.every((id) => room.getThread(root).findEventById(id)));
     const thread = alice.getRoom(roomId).getThread(root);
     assert.equal(thread.replyToEvent.getId(), replies.at(-1));
     assert.equal(thread.hasCurrentUserParticipated, true); // she has begun it
@@ -102,7 +103,7 @@ test("a thread", { timeout: 60_000 }, async () => {
     for (const client of [alice, late]) {
         await until(client, "the edit", () => body(client.getRoom(roomId), replies[0]) === "Black.");
         await until(client, "the reactions", () => likes(client.getRoom(roomId))[0]?.[1].size === 2);
-        await untilThread(client, roomId, "the redaction", (room) => room.getThread(root).length === left.length);
+        await untilThread(client, roomId, "the redaction", (room) => room.getThread(root).findEventById(replies[3])?.isRedacted() !== false);
         const said = client.getRoom(roomId).getThread(root).events.filter((event) => event.getType() === "m.room.message" && !event.isRelation("m.replace"));
         assert.deepEqual(ids(said).filter((id) => id !== replies[3]), [root, ...left], client === late ? "later" : "live");
         assert.equal(client.getRoom(roomId).getThread(root).findEventById(replies[0]).replacingEventId(), edit);
