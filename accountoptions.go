@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/account"
@@ -12,32 +13,103 @@ import (
 )
 
 // Requirement says whether people have to show something to register.
-type Requirement = account.Requirement
+type Requirement uint8
 
 // The requirements.
 const (
-	Unasked  = account.Unasked  // nobody is asked for it
-	Optional = account.Optional // those who like may show it
-	Required = account.Required // nobody registers without
+	Unasked  = Requirement(account.Unasked)  // nobody is asked for it
+	Optional = Requirement(account.Optional) // those who like may show it
+	Required = Requirement(account.Required) // nobody registers without
 )
 
 // SSO is single sign-on at identity providers: see [WithSSO].
-type SSO = account.SSO
+type SSO struct {
+	// Providers are offered in this order.
+	Providers []uia.IdentityProvider
+	// Trusted are URLs of apps that people need not confirm to sign in to: each
+	// stands for those that begin with its scheme, host and path.
+	Trusted []string
+	// TokenLifetime is how long the app has to fetch its session; zero: five seconds.
+	TokenLifetime time.Duration
+}
 
-// TURN is a relay for calls: see [WithTURN].
-type TURN = account.TURN
+// TURN is a relay for calls: see [WithTURN]. It needs either a Secret or a Username.
+type TURN struct {
+	URIs []string // "turn:…" and "turns:…"
+	// Secret is shared with the relay, which lets in whoever has a password made
+	// with it.
+	Secret string
+	// Username and Password are for a relay without a shared secret.
+	Username, Password string
+	// Lifetime is how long credentials are valid; zero: a day.
+	Lifetime time.Duration
+}
 
-// ProfileFields restricts which fields of their profile users may change.
-type ProfileFields = account.ProfileFields
+// ProfileFields restricts which fields of their profile users may change: none
+// unless Enabled; otherwise the Allowed ones if there are any, else all but the
+// Disallowed ones. Clients are told.
+type ProfileFields struct {
+	Enabled    bool
+	Allowed    []string
+	Disallowed []string
+}
 
 // AccountRules are what users may do with their accounts. The zero value is what
-// holds by default.
-type AccountRules = account.Rules
+// holds by default. The functions are called for any number of requests at once.
+type AccountRules struct {
+	// PasswordPolicy refuses passwords that the host thinks too weak; users read
+	// the text of the error. Nil accepts all but the empty one.
+	PasswordPolicy func(password string) error
+	// FixedPasswords keeps users from changing their passwords.
+	FixedPasswords bool
+	// NoPasswords ends signing in with a password, for servers that have other
+	// ways.
+	NoPasswords bool
+	// LoginTokens lets users get tokens to sign in with elsewhere.
+	LoginTokens bool
+	// Guests lets people in without an account of their own, where rooms allow it.
+	Guests bool
+	// TokenLifetime is how long an access token is valid that its client can renew;
+	// zero: [DefaultTokenLifetime].
+	TokenLifetime time.Duration
+	// SessionLifetime is how long an access token is valid that its client cannot
+	// renew; then it has to sign in again, with the same device if it likes. Zero:
+	// for ever.
+	SessionLifetime time.Duration
+	// FixedThreePIDs keeps users from changing their e-mail addresses and phone
+	// numbers.
+	FixedThreePIDs bool
+	// CheckThreePID refuses addresses that the host does not want; users read the
+	// text of the error. Nil accepts all.
+	CheckThreePID func(medium, address string) error
+	// ProfileFields restricts which profile fields users may change; nil: they may
+	// change all.
+	ProfileFields *ProfileFields
+}
+
+// DefaultTokenLifetime is how long an access token is valid that its client can
+// renew, unless [AccountRules] say otherwise.
+const DefaultTokenLifetime = account.DefaultTokenLifetime
+
+func (r AccountRules) rules() account.Rules {
+	return account.Rules{
+		PasswordPolicy:  r.PasswordPolicy,
+		FixedPasswords:  r.FixedPasswords,
+		NoPasswords:     r.NoPasswords,
+		LoginTokens:     r.LoginTokens,
+		Guests:          r.Guests,
+		TokenLifetime:   r.TokenLifetime,
+		SessionLifetime: r.SessionLifetime,
+		FixedThreePIDs:  r.FixedThreePIDs,
+		CheckThreePID:   r.CheckThreePID,
+		ProfileFields:   (*account.ProfileFields)(r.ProfileFields),
+	}
+}
 
 // WithAccountRules sets what users may do with their accounts; clients are told
 // as far as there are words for it.
 func WithAccountRules(rules AccountRules) Option {
-	return func(c *config) { c.accounts.Rules = rules }
+	return func(c *config) { c.accounts.Rules = rules.rules() }
 }
 
 // WithSSO lets users sign in at identity providers, such as those that uia/oidc
@@ -47,7 +119,7 @@ func WithAccountRules(rules AccountRules) Option {
 // have to be confirmed by the user.
 func WithSSO(sso SSO) Option {
 	return func(c *config) {
-		c.accounts.SSO = sso
+		c.accounts.SSO = account.SSO(sso)
 		c.needsURL(len(sso.Providers) > 0, "WithSSO")
 		seen := make(map[string]bool)
 		for _, p := range sso.Providers {
@@ -102,7 +174,7 @@ func WithCaptcha(captcha uia.Captcha) Option {
 // Default: there are no e-mail addresses.
 func WithEmail(sender uia.Sender, atRegistration Requirement) Option {
 	return func(c *config) {
-		if c.accounts.Email = (account.Contact{Sender: sender, AtRegistration: atRegistration}); sender == nil {
+		if c.accounts.Email = (account.Contact{Sender: sender, AtRegistration: account.Requirement(atRegistration)}); sender == nil {
 			c.fault("WithEmail: the sender is nil")
 		}
 		c.needsURL(true, "WithEmail")
@@ -114,7 +186,7 @@ func WithEmail(sender uia.Sender, atRegistration Requirement) Option {
 // country, given as two capital letters; uia/phone has one.
 func WithTextMessages(sender uia.Sender, parse func(country, number string) (string, error), atRegistration Requirement) Option {
 	return func(c *config) {
-		c.accounts.Phone, c.accounts.ParsePhone = account.Contact{Sender: sender, AtRegistration: atRegistration}, parse
+		c.accounts.Phone, c.accounts.ParsePhone = account.Contact{Sender: sender, AtRegistration: account.Requirement(atRegistration)}, parse
 		if sender == nil || parse == nil {
 			c.fault("WithTextMessages: the sender or the function that parses numbers is nil")
 		}
@@ -139,7 +211,7 @@ func WithIdentityServers(hosts ...string) Option {
 // Default: none.
 func WithTURN(relay TURN) Option {
 	return func(c *config) {
-		c.accounts.TURN = relay
+		c.accounts.TURN = account.TURN(relay)
 		ok := func(uri string) bool { return strings.HasPrefix(uri, "turn:") || strings.HasPrefix(uri, "turns:") }
 		if len(relay.URIs) == 0 || slices.ContainsFunc(relay.URIs, func(uri string) bool { return !ok(uri) }) {
 			c.fault("WithTURN: the URIs have to begin with turn: or turns:")

@@ -13,6 +13,13 @@ import (
 // too. It has a Status (of HTTP), a Code and a Message, and matches its code:
 //
 //	if errors.Is(err, homeserver.ErrorCode("M_USER_IN_USE")) { … }
+//
+// Functions of the host may return one, to refuse something in words of their own:
+//
+//	return &homeserver.Error{Status: http.StatusForbidden, Code: "M_FORBIDDEN", Message: "videos are not wanted here"}
+//
+// Further fields are RetryAfter, how long to wait before trying again, and Extra, a map
+// of further members of the answer.
 type Error = mxerr.Error
 
 // ErrorCode is a Matrix error code such as M_FORBIDDEN.
@@ -122,18 +129,29 @@ func (s *Server) CreateLoginToken(ctx context.Context, user events.UserID, lifet
 
 // RegistrationToken describes a token with which people may register; see
 // [RegistrationByToken].
-type RegistrationToken = account.RegistrationToken
+type RegistrationToken struct {
+	ID      string    // by which it is deleted; not the token
+	Name    string    // for the host's own use
+	Expires time.Time // zero: never
+	Uses    int       // how many registrations it allows; 0: any number
+	Used    int       // how many there were
+}
 
 // CreateRegistrationToken makes a token with the name and limits of t and returns
 // it. It cannot be had again: only its hash is kept.
 func (s *Server) CreateRegistrationToken(ctx context.Context, t RegistrationToken) (string, error) {
-	return s.accounts.CreateRegistrationToken(ctx, t)
+	return s.accounts.CreateRegistrationToken(ctx, account.RegistrationToken(t))
 }
 
 // RegistrationTokens returns the tokens that were created and not deleted, in the
 // order of their names.
 func (s *Server) RegistrationTokens(ctx context.Context) ([]RegistrationToken, error) {
-	return s.accounts.ListRegistrationTokens(ctx)
+	list, err := s.accounts.ListRegistrationTokens(ctx)
+	tokens := make([]RegistrationToken, len(list))
+	for i, t := range list {
+		tokens[i] = RegistrationToken(t)
+	}
+	return tokens, err
 }
 
 // DeleteRegistrationToken ends a token by its ID.

@@ -9,10 +9,13 @@ import (
 	"github.com/ca4c8834/homeserver/internal/api"
 )
 
-// Contact is a person or a team to turn to; see [WithSupport]. The Role is
-// "m.role.admin", "m.role.security" or a namespaced one, and at least one of
+// Contact is a person or a team to turn to; see [WithSupport]. At least one of
 // MatrixID and EmailAddress is set.
-type Contact = api.Contact
+type Contact struct {
+	Role         string // "m.role.admin", "m.role.security" or a namespaced one
+	MatrixID     string // a user ID, of any server
+	EmailAddress string
+}
 
 // WithSupport tells clients whom their users may turn to (DISC-4, DISC-5): the
 // URL of a page, "" for none, and contacts, which add up. Default: neither.
@@ -21,6 +24,7 @@ func WithSupport(page string, contacts ...Contact) Option {
 		if u, err := url.Parse(page); page != "" && (err != nil || u.Scheme == "" || u.Host == "") {
 			c.fault("WithSupport: %q is not an absolute URL", page)
 		}
+		c.discovery.SupportPage = page
 		for _, contact := range contacts {
 			_, err := events.ParseUserID(contact.MatrixID)
 			switch {
@@ -31,9 +35,8 @@ func WithSupport(page string, contacts ...Contact) Option {
 			case contact.MatrixID != "" && err != nil:
 				c.fault("WithSupport: %w", err)
 			}
+			c.discovery.Contacts = append(c.discovery.Contacts, api.Contact(contact))
 		}
-		c.discovery.SupportPage = page
-		c.discovery.Contacts = append(c.discovery.Contacts, contacts...)
 	}
 }
 

@@ -112,7 +112,7 @@ func build(cfg *config) (*Server, error) {
 		Memory: memory, Reader: read, Server: cfg.name, Now: cfg.now, DefaultVersion: cfg.roomVersion,
 		Typing:    s.typing,
 		RoomRules: rules,
-		Reports:   cfg.reports,
+		Reports:   func(ctx context.Context, r room.Report) error { return cfg.reports(ctx, Report(r)) },
 		Notices:   cfg.noticesUser, NoticesName: cfg.noticesName,
 		InviteKeys: identity.Keys{Client: s.outbound},
 		Services:   cfg.services,

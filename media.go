@@ -2,34 +2,80 @@ package homeserver
 
 import (
 	"context"
+	"io"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/content"
 	"github.com/ca4c8834/homeserver/internal/outbound"
 	"github.com/ca4c8834/homeserver/internal/preview"
 	"github.com/ca4c8834/homeserver/media"
+	"github.com/ca4c8834/homeserver/store"
 )
 
 // MediaRules are what users may upload and how long it is kept. The zero value is
-// what holds by default.
-type MediaRules = content.Rules
+// what holds by default. The functions are called for any number of requests at once.
+type MediaRules struct {
+	// MaxUpload is the size of the largest content in bytes, which clients are told;
+	// 0: 100 MiB. Larger content that is there already is not served any more.
+	MaxUpload int64
+	// MaxPixels is the size of the largest image that thumbnails are made of; 0:
+	// 50 million.
+	MaxPixels int64
+	// MaxPending is how many media IDs a user may have that wait for content; 0: 32.
+	MaxPending int64
+	// Quota says how much a user may upload; nil: as much as they like. It is called
+	// before every upload.
+	Quota func(ctx context.Context, user events.UserID) (MediaQuota, error)
+	// CheckUpload may refuse an upload, by its content type for example, before its
+	// body is read, which it must not do; nil refuses none. An [*Error] is sent as
+	// it is.
+	CheckUpload func(ctx context.Context, u MediaUpload) error
+	// FrozenFrom is from when on content is served only to those who are signed in.
+	// Content from before is still served to everybody who knows its ID, by the
+	// endpoints that the specification had before version 1.11. The zero time closes
+	// those; one in the far future leaves them open, for old clients.
+	FrozenFrom time.Time
+	// Retention is how long content is kept that nobody downloads; 0: for ever.
+	// Messages and profiles that show it are not changed.
+	Retention time.Duration
+}
 
-// MediaQuota is how much a user may have uploaded; see [MediaRules].
-type MediaQuota = content.Quota
+// MediaQuota is how much a user may have uploaded; see [MediaRules]. Zero is no limit.
+type MediaQuota struct {
+	Files int64
+	Bytes int64
+	// InfoURI tells users more about their limit. With it the refusal is
+	// M_USER_LIMIT_EXCEEDED, which not all clients know, instead of M_FORBIDDEN.
+	InfoURI string
+}
 
 // MediaUpload is content on its way in.
-type MediaUpload = content.Upload
+type MediaUpload struct {
+	Owner events.UserID
+	Type  string // content type; empty: application/octet-stream
+	Name  string // file name; empty: none
+	Size  int64  // as announced, in bytes; -1: unknown
+	Body  io.Reader
+}
 
 // MediaFile is content on its way out.
-type MediaFile = content.File
+type MediaFile struct {
+	Type string // content type
+	Name string // file name; empty: none
+	Size int64  // in bytes
+	Tag  string // stands for exactly these bytes: content never changes
+	// Content is closed by the caller. It may be an *os.File.
+	Content io.ReadSeekCloser
+}
 
 // Medium is what is known about content.
-type Medium = content.Medium
+type Medium = store.Medium
 
 // MediaUsage is what a user has uploaded.
-type MediaUsage = content.Usage
+type MediaUsage = store.MediaUsage
 
 // WithMediaStore keeps the bytes of what users upload in ms, such as
 // media.Dir("media"). It is the host's and outlives the server.
@@ -46,10 +92,30 @@ func WithMediaStore(ms media.Store) Option {
 // WithMediaRules sets what users may upload and how long it is kept.
 func WithMediaRules(rules MediaRules) Option {
 	return func(c *config) {
-		if c.media.Rules = rules; rules.MaxUpload < 0 || rules.MaxPixels < 0 || rules.MaxPending < 0 || rules.Retention < 0 {
+		if c.media.Rules = rules.rules(); rules.MaxUpload < 0 || rules.MaxPixels < 0 || rules.MaxPending < 0 || rules.Retention < 0 {
 			c.fault("WithMediaRules: a limit is negative")
 		}
 	}
+}
+
+func (r MediaRules) rules() content.Rules {
+	rules := content.Rules{
+		MaxUpload:  r.MaxUpload,
+		MaxPixels:  r.MaxPixels,
+		MaxPending: r.MaxPending,
+		FrozenFrom: r.FrozenFrom,
+		Retention:  r.Retention,
+	}
+	if r.Quota != nil {
+		rules.Quota = func(ctx context.Context, user events.UserID) (content.Quota, error) {
+			q, err := r.Quota(ctx, user)
+			return content.Quota(q), err
+		}
+	}
+	if r.CheckUpload != nil {
+		rules.CheckUpload = func(ctx context.Context, u content.Upload) error { return r.CheckUpload(ctx, MediaUpload(u)) }
+	}
+	return rules
 }
 
 // PreviewAddresses says which addresses the server may connect to for the sake of
@@ -114,7 +180,7 @@ func (s *Server) Media() *Media { return &Media{s.content} }
 // Upload stores content for a user, who need not have an account, by the rules that
 // hold for everybody, and returns its URI.
 func (m *Media) Upload(ctx context.Context, u MediaUpload) (uri string, err error) {
-	id, err := m.service.Upload(ctx, u)
+	id, err := m.service.Upload(ctx, content.Upload(u))
 	if err != nil {
 		return "", err
 	}
@@ -128,7 +194,8 @@ func (m *Media) Open(ctx context.Context, uri string) (*MediaFile, error) {
 	if ref.ID, err = m.service.ParseURI(uri); err != nil {
 		return nil, err
 	}
-	return m.service.Download(ctx, ref, content.Access{})
+	file, err := m.service.Download(ctx, ref, content.Access{})
+	return (*MediaFile)(file), err
 }
 
 // About returns what is known about content, hidden or not.

@@ -17,7 +17,15 @@ const NoticeUsageLimit = "m.server_notice.usage_limit_reached"
 // needed, and with [NoticeUsageLimit] AdminContact, a URI; LimitType is
 // "monthly_active_user" then, unless it says something else. Other types are named
 // like Java packages, such as "com.example.maintenance".
-type Notice = room.Notice
+type Notice struct {
+	Body string // text
+	Type string // the specification's or a namespaced one
+	// AdminContact and LimitType are what notices of a usage limit tell.
+	AdminContact string
+	LimitType    string
+	// Pin keeps the notice in view, as long as it is in force.
+	Pin bool
+}
 
 // WithServerNotices makes it possible to send notices to users with
 // [Server.SendNotice]. They come from a user of their own, whose account [New] makes
@@ -55,7 +63,7 @@ func (s *Server) SendNotice(ctx context.Context, user events.UserID, n Notice) (
 	case n.Type == NoticeUsageLimit && n.LimitType == "":
 		n.LimitType = "monthly_active_user"
 	}
-	return s.rooms.Notify(ctx, user, n)
+	return s.rooms.Notify(ctx, user, room.Notice(n))
 }
 
 // UnpinNotice unpins a notice that is not in force any more. One that is not pinned

@@ -53,7 +53,7 @@ type config struct {
 	noPresence         bool
 	roomMemory         int
 	reports            func(context.Context, Report) error
-	appServices        []AppService
+	appServices        []appservice.Registration
 	services           *appservice.Registry
 	notices            string // localpart
 	noticesName        string

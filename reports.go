@@ -2,14 +2,26 @@ package homeserver
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 
-	"github.com/ca4c8834/homeserver/internal/room"
+	"github.com/ca4c8834/homeserver/events"
 )
 
 // Report is something that a user wants the people behind the server to look at:
-// an event (Room, Event and Content are set), a room (Room) or a user (User).
-type Report = room.Report
+// an event, a room or a user.
+type Report struct {
+	Reporter events.UserID
+	// Room is where the reported event is, or the room that is reported itself.
+	// Empty if a user is reported.
+	Room events.RoomID
+	// Event is the reported event, and Content what the reporter sees of it: JSON
+	// in the format of the client-server API. Empty for rooms and users.
+	Event   events.EventID
+	Content json.RawMessage
+	User    events.UserID // who is reported; empty for events and rooms
+	Reason  string        // in the reporter's words; may be empty
+}
 
 // WithReports passes on what users report. take runs while the reporter waits, for
 // any number of reports at once; ctx ends with the request. If it returns an error
