@@ -14,19 +14,32 @@ const (
 	choresEvery = time.Hour
 )
 
-// chores is the goroutine that does what is to be done now and then.
-type chores struct {
-	stop context.CancelFunc
-	done chan struct{}
+// chore is something that is to be done now and then.
+type chore struct {
+	name   string
+	do     func(context.Context) error
+	atOnce bool // also when the server starts
 }
 
-// startChores calls do now and then until close. What it returns, or panics with,
-// is logged, and it is tried again the next time.
-func startChores(logger *slog.Logger, do func(context.Context) error) *chores {
+// chores is the goroutine that does the chores, one after the other.
+type chores struct {
+	logger *slog.Logger
+	stop   context.CancelFunc
+	done   chan struct{}
+}
+
+// startChores does the chores now and then until close. What one returns, or panics
+// with, is logged, and it is tried again the next time.
+func startChores(logger *slog.Logger, list ...chore) *chores {
 	ctx, stop := context.WithCancel(context.Background())
-	c := &chores{stop, make(chan struct{})}
+	c := &chores{logger, stop, make(chan struct{})}
 	go func() {
 		defer close(c.done)
+		for _, chore := range list {
+			if chore.atOnce {
+				c.run(ctx, chore)
+			}
+		}
 		timer := time.NewTimer(firstChores)
 		defer timer.Stop()
 		for {
@@ -35,13 +48,19 @@ func startChores(logger *slog.Logger, do func(context.Context) error) *chores {
 				return
 			case <-timer.C:
 			}
-			if err := guarded(ctx, do); err != nil && ctx.Err() == nil {
-				logger.WarnContext(ctx, "do regular chores", slog.Any("error", err))
+			for _, chore := range list {
+				c.run(ctx, chore)
 			}
 			timer.Reset(choresEvery)
 		}
 	}()
 	return c
+}
+
+func (c *chores) run(ctx context.Context, chore chore) {
+	if err := guarded(ctx, chore.do); err != nil && ctx.Err() == nil {
+		c.logger.WarnContext(ctx, chore.name, slog.Any("error", err))
+	}
 }
 
 // guarded keeps a panic from the host.

@@ -189,7 +189,9 @@ func build(cfg *config) (*Server, error) {
 			return nil, fmt.Errorf("make user of application service %q: %w", service.ID, err)
 		}
 	}
-	s.chores = startChores(cfg.logger, s.content.Sweep)
+	s.chores = startChores(cfg.logger,
+		chore{name: "spread changed profiles", do: s.accounts.SpreadProfiles, atOnce: true},
+		chore{name: "sweep content", do: s.content.Sweep})
 	return s, nil
 }
 

@@ -1,10 +1,17 @@
 package homeserver_test
 
 import (
+	"errors"
+	"log/slog"
 	"testing"
 
+	"github.com/tidwall/gjson"
+
+	"github.com/ca4c8834/homeserver"
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/homeservertest"
+	"github.com/ca4c8834/homeserver/store/sqlite"
+	"github.com/ca4c8834/homeserver/store/storetest"
 )
 
 // A changed name or avatar is written into every room that the user is in (PROF-11,
@@ -122,4 +129,55 @@ func TestDeactivationLeaves(t *testing.T) {
 			t.Errorf("from %s: the membership is %q, want %q", name, got, is)
 		}
 	}
+}
+
+// What a fault, or the end of the server, has kept from some of the rooms comes to them
+// when it is asked for again, and otherwise when a server starts on the same data.
+func TestProfileInRoomsAfterFault(t *testing.T) {
+	t.Parallel()
+	inner, err := sqlite.Memory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := storetest.Faulty(unclosed{inner})
+	hs := homeservertest.New(t, homeserver.WithStore(st), homeserver.WithLogger(slog.New(slog.DiscardHandler)))
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	var rooms []events.RoomID
+	for range 40 { // several transactions' worth
+		room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+		bob.Join(t, room)
+		rooms = append(rooms, room)
+	}
+	named := func(name string) (n int) {
+		for _, room := range rooms {
+			if contentOf(t, alice, room, bob.User).Get("displayname").Str == name {
+				n++
+			}
+		}
+		return n
+	}
+	path := homeservertest.Path("/v3/profile/{}/displayname", bob.User)
+	st.FailAt(0, nil)
+	bob.Put(t, path, `{"displayname":"One"}`)
+	half := st.Calls() / 2
+	fail := func(name string) {
+		t.Helper()
+		st.FailAt(half, errors.New("disk on fire"))
+		bob.Do(t, "PUT", path, map[string]any{"displayname": name}).WantError(500, "M_UNKNOWN")
+		st.FailAt(0, nil)
+		if n := named(name); n == 0 || n == len(rooms) {
+			t.Fatalf("%d of %d rooms show %s", n, len(rooms), name)
+		}
+	}
+	fail("Two")
+	bob.Put(t, path, `{"displayname":"Two"}`)
+	same(t, "rooms after another try", named("Two"), len(rooms))
+	fail("Three")
+	if err := hs.Close(); err != nil {
+		t.Fatal(err)
+	}
+	hs = homeservertest.New(t, homeserver.WithStore(inner))
+	alice = hs.Login(t, "alice")
+	alice.SyncUntil(t, func(gjson.Result) bool { return named("Three") == len(rooms) })
+	same(t, "the profile", alice.Get(t, path).Get("displayname").Str, "Three")
 }

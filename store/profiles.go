@@ -8,6 +8,14 @@ type ProfileField struct {
 	Value []byte // JSON
 }
 
+// ProfileChange is a field of a profile that has changed and that not all rooms show
+// yet.
+type ProfileChange struct {
+	User events.UserID
+	Name string
+	Pos  Pos // of the latest change
+}
+
 // Profiles reads profiles.
 type Profiles interface {
 	// Profile returns the fields of a user, ordered by name; none for a user
@@ -17,6 +25,13 @@ type Profiles interface {
 	// ProfileFieldOf returns the value of one field of each of the users who has
 	// it.
 	ProfileFieldOf(users []events.UserID, name string) (map[events.UserID][]byte, error)
+
+	// ProfileChange returns the latest change of a field. ErrNotFound.
+	ProfileChange(user events.UserID, name string) (ProfileChange, error)
+
+	// ProfileChanges returns up to limit changes after a position, ordered by
+	// position.
+	ProfileChanges(after Pos, limit int) ([]ProfileChange, error)
 }
 
 // ProfileWriter changes profiles.
@@ -26,4 +41,12 @@ type ProfileWriter interface {
 
 	// DeleteProfileField removes a field; one that is not there is no error.
 	DeleteProfileField(user events.UserID, name string) error
+
+	// PutProfileChange notes a change in place of an earlier one of the field; c.Pos is
+	// taken with Tx.Next.
+	PutProfileChange(c ProfileChange) error
+
+	// DeleteProfileChange removes the note of a change, unless there is one of a later
+	// change by now; none is no error.
+	DeleteProfileChange(c ProfileChange) error
 }

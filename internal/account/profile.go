@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/tidwall/gjson"
@@ -102,7 +103,8 @@ func (s *Service) DeleteProfileField(ctx context.Context, user events.UserID, na
 // changeProfile sets a field, or removes it if value is nil, and tells the rooms
 // if they show it.
 func (s *Service) changeProfile(ctx context.Context, user events.UserID, name string, value []byte) error {
-	var changed bool
+	shown := s.Rooms != nil && (name == fieldDisplayName || name == fieldAvatarURL)
+	var change *store.ProfileChange // of what rooms show
 	err := s.Store.Update(ctx, func(tx store.Tx) error {
 		account, err := tx.User(user)
 		if err != nil {
@@ -121,9 +123,14 @@ func (s *Service) changeProfile(ctx context.Context, user events.UserID, name st
 			return err
 		}
 		i := indexField(fields, name)
-		changed = i < 0 && value != nil || i >= 0 && !bytes.Equal(fields[i].Value, value)
+		change = nil
 		switch {
-		case !changed:
+		case i < 0 && value == nil, i >= 0 && bytes.Equal(fields[i].Value, value):
+			if unfinished, err := tx.ProfileChange(user, name); err == nil {
+				change = &unfinished
+			} else if !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
 			return nil
 		case value == nil:
 			fields = slices.Delete(fields, i, i+1)
@@ -135,12 +142,50 @@ func (s *Service) changeProfile(ctx context.Context, user events.UserID, name st
 		if len(appendProfile(nil, fields)) > maxProfile { // PROF-8
 			return mxerr.ProfileTooLarge("a profile may have at most %d bytes", maxProfile)
 		}
-		return putProfileField(tx, user, name, value)
+		if err := putProfileField(tx, user, name, value); err != nil || !shown {
+			return err
+		}
+		change = &store.ProfileChange{User: user, Name: name, Pos: tx.Next()}
+		return tx.PutProfileChange(*change)
 	})
-	if err != nil || !changed || s.Rooms == nil || name != fieldDisplayName && name != fieldAvatarURL {
+	if err != nil || change == nil {
 		return err
 	}
-	return s.Rooms.ProfileChanged(ctx, user, name) // PROF-11
+	return s.spread(context.WithoutCancel(ctx), *change) // whoever asked for it may go
+}
+
+// spread carries a change into the rooms (PROF-11).
+func (s *Service) spread(ctx context.Context, c store.ProfileChange) error {
+	if err := s.Rooms.ProfileChanged(ctx, c.User, c.Name); err != nil {
+		return fmt.Errorf("spread profile of %s: %w", c.User, err)
+	}
+	return s.Store.Update(ctx, func(tx store.Tx) error { return tx.DeleteProfileChange(c) })
+}
+
+// changesAtOnce bounds what SpreadProfiles reads at once.
+const changesAtOnce = 100
+
+// SpreadProfiles carries into the rooms the changes of profiles with which an earlier
+// call has not come to an end, because the store failed or the server was killed. The
+// error joins those of all that fail again.
+func (s *Service) SpreadProfiles(ctx context.Context) error {
+	var faults []error
+	for after := store.Pos(0); ; {
+		var list []store.ProfileChange
+		err := s.Store.View(ctx, func(v store.View) (err error) {
+			list, err = v.ProfileChanges(after, changesAtOnce)
+			return err
+		})
+		if err != nil || len(list) == 0 {
+			return errors.Join(append(faults, err)...)
+		}
+		for _, c := range list {
+			if err := s.spread(ctx, c); err != nil {
+				faults = append(faults, err)
+			}
+			after = c.Pos
+		}
+	}
 }
 
 // putProfileField sets a field, or removes it if value is nil.

@@ -11,7 +11,8 @@ import (
 )
 
 // ProfileChanged writes fields of a user's profile into the member event of every
-// room they are in (PROF-11, MEMB-42). It goes on when ctx ends.
+// room they are in (PROF-11, MEMB-42). After an error it may be called again for the
+// rooms that are left.
 func (s *Service) ProfileChanged(ctx context.Context, user events.UserID, names ...string) error {
 	return s.acrossRooms(ctx, user, []string{events.MembershipJoin}, func(tx *live.Tx, d *live.Draft) error {
 		now := d.Member(user)
@@ -44,7 +45,7 @@ func (s *Service) ProfileChanged(ctx context.Context, user events.UserID, names 
 }
 
 // LeaveAll makes a user leave every room, and rejects their invites and takes back
-// their knocks (DEACT-3). It goes on when ctx ends.
+// their knocks (DEACT-3). After an error it may be called again for what is left.
 func (s *Service) LeaveAll(ctx context.Context, user events.UserID) error {
 	present := []string{events.MembershipJoin, events.MembershipInvite, events.MembershipKnock}
 	return s.acrossRooms(ctx, user, present, func(tx *live.Tx, d *live.Draft) error {
@@ -73,7 +74,6 @@ const roomsAtOnce = 16
 // or had when it began. Rooms of a version that this library does not implement are
 // left as they are.
 func (s *Service) acrossRooms(ctx context.Context, user events.UserID, memberships []string, change func(*live.Tx, *live.Draft) error) error {
-	ctx = context.WithoutCancel(ctx)
 	var rooms []events.RoomID
 	err := s.Memory.View(ctx, func(v store.View) error {
 		list, err := v.RoomsOf(user)

@@ -25,6 +25,22 @@ func (v *view) ProfileFieldOf(users []events.UserID, name string) (map[events.Us
 	return found, nil
 }
 
+const selectProfileChange = `SELECT user_id, name, pos FROM hs_profile_changes `
+
+func scanProfileChange(r row) store.ProfileChange {
+	return store.ProfileChange{User: events.UserID(r.text(0)), Name: r.text(1), Pos: store.Pos(r.int(2))}
+}
+
+// ProfileChange implements store.Profiles.
+func (v *view) ProfileChange(user events.UserID, name string) (store.ProfileChange, error) {
+	return one(v, scanProfileChange, selectProfileChange+`WHERE user_id = ? AND name = ?`, string(user), name)
+}
+
+// ProfileChanges implements store.Profiles.
+func (v *view) ProfileChanges(after store.Pos, limit int) ([]store.ProfileChange, error) {
+	return all(v, scanProfileChange, selectProfileChange+`WHERE pos > ? ORDER BY pos LIMIT ?`, int64(after), int64(limit))
+}
+
 // PutProfileField implements store.ProfileWriter.
 func (t *tx) PutProfileField(user events.UserID, f store.ProfileField) error {
 	_, err := t.exec(`INSERT INTO hs_profiles (user_id, name, value) VALUES (?, ?, ?)
@@ -36,5 +52,18 @@ func (t *tx) PutProfileField(user events.UserID, f store.ProfileField) error {
 // DeleteProfileField implements store.ProfileWriter.
 func (t *tx) DeleteProfileField(user events.UserID, name string) error {
 	_, err := t.exec(`DELETE FROM hs_profiles WHERE user_id = ? AND name = ?`, string(user), name)
+	return err
+}
+
+// PutProfileChange implements store.ProfileWriter.
+func (t *tx) PutProfileChange(c store.ProfileChange) error {
+	_, err := t.exec(`INSERT INTO hs_profile_changes (user_id, name, pos) VALUES (?, ?, ?)
+		ON CONFLICT (user_id, name) DO UPDATE SET pos = excluded.pos`, string(c.User), c.Name, int64(c.Pos))
+	return err
+}
+
+// DeleteProfileChange implements store.ProfileWriter.
+func (t *tx) DeleteProfileChange(c store.ProfileChange) error {
+	_, err := t.exec(`DELETE FROM hs_profile_changes WHERE user_id = ? AND name = ? AND pos <= ?`, string(c.User), c.Name, int64(c.Pos))
 	return err
 }

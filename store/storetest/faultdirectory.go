@@ -43,6 +43,22 @@ func (v faultView) ProfileFieldOf(users []events.UserID, name string) (map[event
 	return get(v.c, func() (map[events.UserID][]byte, error) { return v.View.ProfileFieldOf(users, name) })
 }
 
+func (v faultView) ProfileChange(user events.UserID, name string) (store.ProfileChange, error) {
+	return get(v.c, func() (store.ProfileChange, error) { return v.View.ProfileChange(user, name) })
+}
+
+func (v faultView) ProfileChanges(after store.Pos, limit int) ([]store.ProfileChange, error) {
+	return get(v.c, func() ([]store.ProfileChange, error) { return v.View.ProfileChanges(after, limit) })
+}
+
+func (t faultTx) PutProfileChange(c store.ProfileChange) error {
+	return t.c.do(func() error { return t.writes.PutProfileChange(c) })
+}
+
+func (t faultTx) DeleteProfileChange(c store.ProfileChange) error {
+	return t.c.do(func() error { return t.writes.DeleteProfileChange(c) })
+}
+
 func (t faultTx) PutUserWords(user events.UserID, words []string) error {
 	return t.c.do(func() error { return t.writes.PutUserWords(user, words) })
 }

@@ -83,5 +83,36 @@ func profiles() []rule {
 			equal(f, len(profile(f, alice)), 0)
 			equal(f, len(profile(f, bob)), 1)
 		}},
+		{"ProfileChanges returns up to limit changes after a position, ordered by position; of a field there is the latest; DeleteProfileChange spares later ones", func(f *fixture) {
+			note := func(user events.UserID, name string) (c store.ProfileChange) {
+				f.update(func(tx store.Tx) error {
+					c = store.ProfileChange{User: user, Name: name, Pos: tx.Next()}
+					return tx.PutProfileChange(c)
+				})
+				return c
+			}
+			noted := func(after store.Pos, limit int) (got []store.ProfileChange) {
+				f.view(func(v store.View) (err error) { got, err = v.ProfileChanges(after, limit); return err })
+				return got
+			}
+			equal(f, len(noted(0, 10)), 0)
+			old, other, theirs := note(alice, "displayname"), note(alice, "avatar_url"), note(bob, "displayname")
+			fresh := note(alice, "displayname")
+			equal(f, noted(0, 10), []store.ProfileChange{other, theirs, fresh})
+			equal(f, noted(0, 2), []store.ProfileChange{other, theirs})
+			equal(f, noted(other.Pos, 10), []store.ProfileChange{theirs, fresh})
+			for _, c := range []store.ProfileChange{old, other, other} {
+				f.update(func(tx store.Tx) error { return tx.DeleteProfileChange(c) })
+			}
+			equal(f, noted(0, 10), []store.ProfileChange{theirs, fresh})
+			f.view(func(v store.View) error {
+				got, err := v.ProfileChange(alice, "displayname")
+				equal(f, got, fresh)
+				return err
+			})
+			f.missing(func(v store.View) error { _, err := v.ProfileChange(alice, "avatar_url"); return err })
+			f.update(func(tx store.Tx) error { return tx.DeleteProfileChange(fresh) })
+			equal(f, noted(0, 10), []store.ProfileChange{theirs})
+		}},
 	}
 }
