@@ -5,3 +5,4 @@ CREATE TABLE hs_profile_changes (
     pos     INTEGER NOT NULL, -- of the latest change
     PRIMARY KEY (user_id, name)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX hs_profile_changes_pos ON hs_profile_changes (pos);
