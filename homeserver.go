@@ -45,6 +45,8 @@ type Server struct {
 	typing   *typing.Service
 	presence *presence.Service
 	outbound *http.Client // for addresses that users have chosen
+	gateways *http.Client // to push gateways
+	pushers  *pushers.Service
 	accounts *account.Service
 	rooms    *room.Service
 	content  *content.Service
@@ -141,6 +143,14 @@ func build(cfg *config) (*Server, error) {
 	messages := todevice.New(todevice.Config{Store: cfg.store, Now: cfg.now, Waker: memory})
 	services := &appservice.Client{HTTP: s.calls, Now: cfg.now}
 	s.content = s.newContent(cfg)
+	s.gateways = outbound.New(cfg.pushGateways.permits)
+	if s.pushers, err = pushers.New(context.Background(), pushers.Config{
+		Store: cfg.store, Memory: memory, Reader: read, Rules: rules, Unread: counts, Client: s.gateways,
+		Logger: cfg.logger, Now: cfg.now, AllowHTTP: cfg.pushGateways.Insecure,
+	}); err != nil {
+		return nil, err
+	}
+	memory.Observe(s.pushers)
 	s.api = api.New(api.Config{
 		Authenticator: api.Accounts{Service: s.accounts},
 		Accounts:      s.accounts,
@@ -150,13 +160,13 @@ func build(cfg *config) (*Server, error) {
 		Presence:      s.presence,
 		Unread:        counts,
 		Typing:        s.typing,
-		Receipts:      &receipts.Service{Memory: memory, Now: cfg.now},
+		Receipts:      &receipts.Service{Memory: memory, Now: cfg.now, Moved: s.pushers.ReceiptSet},
 		Sync: sync.New(sync.Config{
 			Memory: memory, Reader: read, Stopping: s.life.stopping, Typing: s.typing, PushRules: rules,
 			Unread: counts, Keys: deviceKeys, ToDevice: messages, Presence: s.presence,
 		}),
 		PushRules:     rules,
-		Pushers:       pushers.New(pushers.Config{Store: cfg.store, Now: cfg.now, AllowHTTP: cfg.pushGateways.Insecure}),
+		Pushers:       s.pushers,
 		Keys:          deviceKeys,
 		Backups:       backup.New(cfg.store),
 		ToDevice:      messages,
@@ -181,12 +191,12 @@ func build(cfg *config) (*Server, error) {
 	})
 	if cfg.notices != "" {
 		if err := s.makeUser(cfg.notices); err != nil {
-			return nil, fmt.Errorf("make user for notices: %w", err)
+			return nil, errors.Join(fmt.Errorf("make user for notices: %w", err), s.pushers.Close())
 		}
 	}
 	for _, service := range cfg.services.All() {
 		if err := s.makeUser(service.Sender); err != nil {
-			return nil, fmt.Errorf("make user of application service %q: %w", service.ID, err)
+			return nil, errors.Join(fmt.Errorf("make user of application service %q: %w", service.ID, err), s.pushers.Close())
 		}
 	}
 	s.chores = startChores(cfg.logger,
@@ -281,8 +291,10 @@ func (s *Server) close() error {
 	s.presence.Close()
 	s.outbound.CloseIdleConnections()
 	s.calls.CloseIdleConnections()
+	err := s.pushers.Close()
+	s.gateways.CloseIdleConnections()
 	if s.visits != nil {
 		s.visits.CloseIdleConnections()
 	}
-	return s.store.Close()
+	return errors.Join(err, s.store.Close())
 }

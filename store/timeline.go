@@ -54,6 +54,10 @@ type Timeline interface {
 	// until, oldest first.
 	TimelineAfter(room RoomNum, from, until Pos, limit int) ([]Event, error)
 
+	// RoomsSince returns the rooms that have an event after a position, ordered by
+	// number.
+	RoomsSince(pos Pos) ([]Room, error)
+
 	// MomentsBefore returns the moments of up to limit events of a room that are
 	// earlier than m, latest first.
 	MomentsBefore(room RoomNum, m Moment, limit int) ([]Moment, error)

@@ -26,8 +26,24 @@ type Memory struct {
 	lru   list.List // of *entry, the most recently used in front
 	size  int       // of all rooms in lru
 
-	users users
+	users    users
+	observer Observer
 }
+
+// Observer is told of the events of all rooms.
+type Observer interface {
+	// EventAdded is called for every event, in the order of the positions, while
+	// the store commits: what it does, all senders wait for. The room has the
+	// event, Position does not include it yet.
+	EventAdded(r *Room, e *Event)
+
+	// Moved is called when Position includes all events of EventAdded; likewise.
+	Moved()
+}
+
+// Observe tells an observer of all events from now on. It must be called before
+// the memory is in use.
+func (m *Memory) Observe(o Observer) { m.observer = o }
 
 // entry is a room in memory, or one that a reader is loading.
 type entry struct {
@@ -210,6 +226,9 @@ func (m *Memory) apply(changes []change) {
 			m.mu.Unlock()
 			m.users.eventAdded(c.room, c.event)
 			m.settle(c.room)
+			if m.observer != nil {
+				m.observer.EventAdded(c.room, c.event)
+			}
 		case c.redacted != nil:
 			c.room.redact(c.redacted)
 			m.settle(c.room)
@@ -232,6 +251,9 @@ func (m *Memory) apply(changes []change) {
 	}
 	m.position.Store(int64(last))
 	m.users.announce()
+	if m.observer != nil {
+		m.observer.Moved()
+	}
 }
 
 // RoomAfter returns a channel that is closed once a room has an event after a position,

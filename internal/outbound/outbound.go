@@ -26,6 +26,7 @@ const (
 	maxRedirects = 5
 	maxHeader    = 64 << 10
 	maxIdle      = 100
+	maxIdleHost  = 32
 	idleTime     = time.Minute
 )
 
@@ -54,7 +55,7 @@ func New(permit func(netip.Addr) bool) *http.Client {
 		Timeout: timeout,
 		Transport: &http.Transport{
 			DialContext: dialer.DialContext, ForceAttemptHTTP2: true, TLSHandshakeTimeout: dialTimeout,
-			MaxIdleConns: maxIdle, IdleConnTimeout: idleTime, MaxResponseHeaderBytes: maxHeader,
+			MaxIdleConns: maxIdle, MaxIdleConnsPerHost: maxIdleHost, IdleConnTimeout: idleTime, MaxResponseHeaderBytes: maxHeader,
 		},
 		CheckRedirect: func(_ *http.Request, via []*http.Request) error {
 			if len(via) > maxRedirects {

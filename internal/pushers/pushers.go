@@ -1,23 +1,26 @@
-// Package pushers is the service for pushers: where and how users want to be
-// notified while none of their clients is connected.
-//
-// Its methods are called by the HTTP handlers and by the host's Go code alike.
-// They return *mxerr.Error for what the specification wants refused; any other
-// error is a fault. All of them may be called at once and from any goroutine.
 package pushers
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
 	"net/url"
+	"strconv"
+	"sync"
 	"time"
 	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 
 	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/live"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
+	"github.com/ca4c8834/homeserver/internal/reader"
+	"github.com/ca4c8834/homeserver/internal/unread"
+	"github.com/ca4c8834/homeserver/push"
 	"github.com/ca4c8834/homeserver/store"
 )
 
@@ -34,10 +37,27 @@ const notifyPath = "/_matrix/push/v1/notify"
 // kindHTTP is the one kind of pushers there is (PUSH-9).
 const kindHTTP = "http"
 
-// Config is what the service needs.
+// maxBadges bounds of how many pushers it is remembered what they were told last.
+const maxBadges = 50_000
+
+// Rules knows the compiled push rules of users.
+type Rules interface {
+	// RulesOf returns the rules of users, in their order.
+	RulesOf(v store.View, users []events.UserID) ([]*push.Ruleset, error)
+}
+
+// Config is what the service needs. All but the last field are required.
 type Config struct {
-	Store store.Store      // required
-	Now   func() time.Time // required
+	Store  store.Store
+	Memory *live.Memory
+	Reader *reader.Reader
+	Rules  Rules
+	Unread *unread.Service
+	// Client is asked to connect to whatever users choose. Redirects are not
+	// followed, whatever it says.
+	Client *http.Client
+	Logger *slog.Logger
+	Now    func() time.Time
 	// AllowHTTP permits gateways that are not asked over TLS (PUSH-7).
 	AllowHTTP bool
 }
@@ -45,10 +65,69 @@ type Config struct {
 // Service is the service for pushers.
 type Service struct {
 	Config
+	client   *http.Client
+	audience *audience
+	ctx      context.Context // of all that is done in the background
+	cancel   context.CancelFunc
+	work     sync.WaitGroup
+
+	mu         sync.Mutex
+	planned    store.Pos // all events up to here were put into lanes
+	saved      store.Pos // planned, as it is stored
+	lanes      map[store.PusherKey]*lane
+	caughtUp   map[store.PusherKey]store.Pos // lanes that are gone and stored as behind; all 0
+	turns      []*lane                       // those that wait for a worker
+	workers    int
+	perGateway map[string]int          // requests on their way
+	badges     map[store.PusherKey]int // what pushers were told last
+	saver      *time.Timer             // nil: there is nothing to store
+	closed     bool
 }
 
-// New makes the service.
-func New(cfg Config) *Service { return &Service{Config: cfg} }
+var _ live.Observer = (*Service)(nil)
+
+// New makes the service, which begins with what was left over. It must be told of
+// all events from now on ([live.Memory.Observe]), and Close must be called at the
+// end.
+func New(ctx context.Context, cfg Config) (*Service, error) {
+	client := *cfg.Client
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	s := &Service{
+		Config: cfg, client: &client, lanes: map[store.PusherKey]*lane{}, caughtUp: map[store.PusherKey]store.Pos{},
+		perGateway: map[string]int{}, badges: map[store.PusherKey]int{},
+	}
+	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := s.load(ctx); err != nil {
+		s.cancel()
+		return nil, fmt.Errorf("load pushers: %w", err)
+	}
+	s.wake()
+	return s, nil
+}
+
+// Close ends all requests, waits for what is going on and stores how far it has
+// come, so that a later service goes on from there.
+func (s *Service) Close() error {
+	s.audience.close()
+	s.mu.Lock()
+	again := s.closed
+	s.closed = true
+	if s.saver != nil {
+		s.saver.Stop()
+	}
+	for _, l := range s.lanes {
+		if l.timer != nil {
+			l.timer.Stop()
+		}
+	}
+	s.mu.Unlock()
+	s.cancel()
+	s.work.Wait()
+	if again {
+		return nil
+	}
+	return s.save(context.WithoutCancel(s.ctx))
+}
 
 // Pusher is a way to notify a user.
 type Pusher = store.Pusher
@@ -87,13 +166,12 @@ func (s *Service) Set(ctx context.Context, c Change) error {
 		ProfileTag: c.ProfileTag, Lang: *c.Lang, Data: c.Data, Enabled: !c.Disabled, KeyTS: s.Now().UnixMilli(),
 	}
 	return s.Store.Update(ctx, func(tx store.Tx) error {
-		have, err := tx.PushersOf([]events.UserID{c.User})
-		if err != nil {
-			return err
-		}
-		if _, err = tx.Pusher(c.PusherKey); errors.Is(err, store.ErrNotFound) && len(have) >= maxPushers {
-			return mxerr.Forbidden("a user has at most %d pushers", maxPushers)
-		} else if err != nil && !errors.Is(err, store.ErrNotFound) {
+		switch _, err := tx.Pusher(c.PusherKey); {
+		case errors.Is(err, store.ErrNotFound):
+			if err := s.begin(tx, c.User); err != nil {
+				return err
+			}
+		case err != nil:
 			return err
 		}
 		if !c.Append {
@@ -105,11 +183,42 @@ func (s *Service) Set(ctx context.Context, c Change) error {
 	})
 }
 
+// begin prepares for a user's new pusher. What happened before the first pusher of
+// all is not pushed.
+func (s *Service) begin(tx store.Tx, user events.UserID) error {
+	have, err := tx.PushersOf([]events.UserID{user})
+	if err != nil {
+		return err
+	}
+	if len(have) >= maxPushers {
+		return mxerr.Forbidden("a user has at most %d pushers", maxPushers)
+	}
+	pos := tx.Position()
+	first := s.audience.empty()
+	tx.OnCommit(func() {
+		if first {
+			s.mu.Lock()
+			s.planned = max(s.planned, pos)
+			s.mu.Unlock()
+		}
+		s.audience.add(user)
+	})
+	if !first {
+		return nil
+	}
+	return tx.PutSetting(settingPushed, strconv.AppendInt(nil, int64(pos), 10))
+}
+
 // Delete removes a pusher, if it is there (PUSH-3).
 func (s *Service) Delete(ctx context.Context, key store.PusherKey) error {
 	if err := checkKey(key); err != nil {
 		return err
 	}
+	return s.drop(ctx, key)
+}
+
+// drop removes a pusher, if it is there. Its lane finds that out.
+func (s *Service) drop(ctx context.Context, key store.PusherKey) error {
 	err := s.Store.Update(ctx, func(tx store.Tx) error { return tx.DeletePusher(key) })
 	if errors.Is(err, store.ErrNotFound) {
 		return nil

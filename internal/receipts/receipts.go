@@ -33,6 +33,9 @@ const MainThread = "main"
 type Service struct {
 	Memory *live.Memory
 	Now    func() time.Time
+	// Moved is told whose receipt has moved, while the store commits; nil: nobody
+	// wants to know.
+	Moved func(events.UserID)
 }
 
 // Receipt is one that a user sets.
@@ -140,6 +143,9 @@ func (s *Service) set(tx *live.Tx, d *live.Draft, user events.UserID, r Receipt,
 		alone = user
 	}
 	tx.ReceiptsChanged(d, row.Pos, alone)
+	if s.Moved != nil {
+		tx.OnCommit(func() { s.Moved(user) })
+	}
 	return nil
 }
 

@@ -56,6 +56,11 @@ func (v *view) TimelineAfter(room store.RoomNum, from, until store.Pos, limit in
 		int64(room), int64(from), int64(until), int64(max(limit, 0)))
 }
 
+// RoomsSince implements store.Timeline.
+func (v *view) RoomsSince(pos store.Pos) ([]store.Room, error) {
+	return all(v, scanRoom, selectRoom+`WHERE num IN (SELECT room FROM hs_events WHERE pos > ?) ORDER BY num`, int64(pos))
+}
+
 func scanMoment(r row) store.Moment { return store.Moment{TS: r.int(0), Pos: store.Pos(r.int(1))} }
 
 // MomentsBefore implements store.Timeline.

@@ -127,6 +127,42 @@ func (s *Service) Read(ctx context.Context, scope *reader.Scope) (Positions, err
 	return c.read, err
 }
 
+// HasRead reports whether the user of the scope has read an event.
+func (s *Service) HasRead(v store.View, scope *reader.Scope, e *live.Event) (bool, error) {
+	rows, err := v.ReceiptsOf(scope.User, scope.Room.Num)
+	if err != nil || len(rows) == 0 {
+		return false, err
+	}
+	thread, err := reader.Thread(v, scope.Room.Version, e.Event)
+	return positions(rows).Covers(e.Pos, thread), err
+}
+
+// Total counts what a user has not read in all the rooms they are in (GW-6).
+func (s *Service) Total(ctx context.Context, user events.UserID) (total int, err error) {
+	until := s.memory.Position()
+	var places []store.Member
+	var ignored map[events.UserID]bool
+	err = s.memory.View(ctx, func(v store.View) (err error) {
+		if places, err = v.RoomsOf(user); err == nil {
+			ignored, err = reader.Ignored(v, user)
+		}
+		return err
+	})
+	for _, place := range places {
+		if err != nil || place.Membership != events.MembershipJoin {
+			continue
+		}
+		var room *live.Room
+		if room, err = s.memory.Room(ctx, place.RoomID); err != nil {
+			return 0, err
+		}
+		var counts Counts
+		counts, err = s.Of(ctx, reader.NewScope(room, user), until, ignored)
+		total += counts.Total().Notifications
+	}
+	return total, err
+}
+
 func (s *Service) remember(k key, e entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -158,6 +194,19 @@ func (p Positions) Covers(pos store.Pos, thread events.EventID) bool {
 	return pos <= max(p.all, p.threads[name])
 }
 
+// positions returns what receipts say.
+func positions(rows []store.Receipt) Positions {
+	p := Positions{threads: map[string]store.Pos{}}
+	for _, r := range rows {
+		if r.Thread == "" {
+			p.all = max(p.all, r.EventPos)
+		} else {
+			p.threads[r.Thread] = max(p.threads[r.Thread], r.EventPos)
+		}
+	}
+	return p
+}
+
 // count is the counting of one user's unread events in one room.
 type count struct {
 	service    *Service
@@ -180,14 +229,7 @@ func (c *count) readReceipts(ctx context.Context) error {
 		rows, err = v.ReceiptsOf(c.scope.User, c.scope.Room.Num)
 		return err
 	})
-	c.read.threads = map[string]store.Pos{}
-	for _, r := range rows {
-		if r.Thread == "" {
-			c.read.all = max(c.read.all, r.EventPos)
-		} else {
-			c.read.threads[r.Thread] = max(c.read.threads[r.Thread], r.EventPos)
-		}
-	}
+	c.read = positions(rows)
 	c.after = max(c.read.all, c.scope.JoinedAt())
 	return err
 }

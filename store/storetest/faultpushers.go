@@ -5,7 +5,7 @@ import (
 	"github.com/ca4c8834/homeserver/store"
 )
 
-// What faultView and faultTx forward of pushers.
+// What faultView and faultTx forward of pushers, and of what they are told from.
 
 func (v faultView) Pusher(key store.PusherKey) (store.Pusher, error) {
 	return get(v.c, func() (store.Pusher, error) { return v.View.Pusher(key) })
@@ -20,6 +20,10 @@ func (v faultView) UsersWithPushers() ([]events.UserID, error) {
 }
 
 func (v faultView) PushersBehind() ([]store.Pusher, error) { return get(v.c, v.View.PushersBehind) }
+
+func (v faultView) RoomsSince(pos store.Pos) ([]store.Room, error) {
+	return get(v.c, func() ([]store.Room, error) { return v.View.RoomsSince(pos) })
+}
 
 func (t faultTx) PutPusher(p store.Pusher) error {
 	return t.c.do(func() error { return t.writes.PutPusher(p) })

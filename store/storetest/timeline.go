@@ -47,6 +47,28 @@ func timeline() []rule {
 		}},
 		{"TimelineBefore: up to limit events of a room with after < Pos <= from, newest first; TimelineAfter: from < Pos <= until, oldest first", pages},
 		{"MomentsBefore and MomentsAfter: the moments of up to limit events of a room, ordered by origin_server_ts and position", moments},
+		{"RoomsSince returns the rooms that have an event after a position, ordered by number", func(f *fixture) {
+			one, two, three := f.room("one"), f.room("two"), f.room("three")
+			since := f.position()
+			f.add(three, message("a"), message("b"))
+			f.add(one, message("c"))
+			for pos, want := range map[store.Pos][]store.RoomNum{
+				0: {one, two, three}, since: {one, three}, since + 2: {one}, f.position(): nil, store.MaxPos: nil,
+			} {
+				f.view(func(v store.View) error {
+					got, err := v.RoomsSince(pos)
+					var nums []store.RoomNum
+					for _, r := range got {
+						nums = append(nums, r.Num)
+						want, err := v.RoomByNum(r.Num)
+						equal(f, r, want)
+						f.is(err, nil)
+					}
+					equal(f, nums, want)
+					return err
+				})
+			}
+		}},
 		{"SentBy returns the ID of the event that a user's request has sent", transactions},
 		{"an event carries its transaction's device and ID", func(f *fixture) {
 			room := f.room("r")
