@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"testing"
 
 	"maunium.net/go/mautrix"
@@ -218,6 +219,27 @@ func TestBackupVersions(t *testing.T) {
 	if err := put(first); err != nil {
 		t.Fatal(err)
 	}
+	before, err := alice.GetKeyBackupVersion(t.Context(), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	auth := before.AuthData
+	auth.Signatures[alice.UserID]["ed25519:ANOTHER"] = "a signature of another device"
+	// The library's own UpdateKeyBackupVersion forgets what it is to send.
+	if _, err := alice.MakeRequest(t.Context(), http.MethodPut, alice.BuildClientURL("v3", "room_keys", "version", first),
+		&mautrix.ReqRoomKeysVersionUpdate[backup.MegolmAuthData]{Algorithm: before.Algorithm, AuthData: auth, Version: first}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := alice.GetKeyBackupVersion(t.Context(), first); err != nil || len(after.AuthData.Signatures[alice.UserID]) != 3 || after.ETag != before.ETag {
+		t.Errorf("after a signature was added: %+v, %v", after, err)
+	}
+	if left, err := alice.DeleteKeysFromBackupForRoom(t.Context(), first, room); err != nil || left.Count != 0 || left.ETag == before.ETag {
+		t.Errorf("after the keys of the room are gone from %+v: %+v, %v", before, left, err)
+	}
+	if err := put(first); err != nil {
+		t.Fatal(err)
+	}
+
 	second := alice.createsBackup(t, key)
 	var wrong mautrix.HTTPError
 	if err := put(first); !errors.As(err, &wrong) || !errors.Is(err, mautrix.MWrongRoomKeysVersion) ||

@@ -57,6 +57,47 @@ func TestRoomKeyRequest(t *testing.T) {
 	server.stop(t)
 }
 
+// A device that has lost a key asks the sender for it, who hands it over to those
+// devices alone that had it before.
+func TestRoomKeyRequestToSender(t *testing.T) {
+	t.Parallel()
+	server := start(t, t.TempDir())
+	register(t, server.url, "alice").stop()
+	register(t, server.url, "bob").stop()
+	alice, bob := login(t, server.url, "alice", encrypting(t)), login(t, server.url, "bob", encrypting(t))
+	room := alice.encryptedRoom(t, bob)
+	said := alice.says(t, room, "Don't lose this.")
+	bob.reads(t, "Don't lose this.")
+	tablet := login(t, server.url, "bob", encrypting(t))
+	alice.knows(t, tablet)
+
+	session := bob.sessions(t, room)[0]
+	if err := bob.machine().CryptoStore.RedactGroupSession(t.Context(), room, session.ID(), "lost"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bob.decrypts(t, room, said); !errors.Is(err, crypto.ErrGroupSessionWithheld) {
+		t.Errorf("bob reads without the key: %v", err)
+	}
+	for _, p := range []*person{bob, tablet} {
+		if err := p.machine().SendRoomKeyRequest(t.Context(), room, session.SenderKey, session.ID(), "",
+			map[id.UserID][]id.DeviceID{alice.UserID: {alice.DeviceID}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bob.until(t, "the key", func() bool {
+		text, err := bob.decrypts(t, room, said)
+		return err == nil && text == "Don't lose this."
+	})
+	tablet.until(t, "a refusal", func() bool {
+		withheld, _ := tablet.machine().CryptoStore.GetWithheldGroupSession(t.Context(), room, session.ID())
+		return withheld != nil && withheld.Code == event.RoomKeyWithheldUnauthorized
+	})
+	for _, p := range []*person{alice, bob, tablet} {
+		p.stop()
+	}
+	server.stop(t)
+}
+
 // Devices of a person pass secrets on to each other, if they are signed.
 func TestSecretSharing(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package mautrix_test
 
 import (
 	"context"
+	"net/url"
 	"slices"
 	"sync"
 	"testing"
@@ -26,9 +27,9 @@ type person struct {
 }
 
 // register makes an account and signs in on a device of its own.
-func register(t *testing.T, url, username string) *person {
+func register(t *testing.T, server, username string) *person {
 	t.Helper()
-	cli, err := mautrix.NewClient(url, "", "")
+	cli, err := mautrix.NewClient(server, "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,13 +40,13 @@ func register(t *testing.T, url, username string) *person {
 	if account.UserID != id.NewUserID(username, "example.org") || account.AccessToken != "" {
 		t.Fatalf("register %s: %+v", username, account)
 	}
-	return login(t, url, username)
+	return login(t, server, username)
 }
 
 // login signs in on a new device and syncs.
-func login(t *testing.T, url, username string, prepare ...func(*mautrix.Client)) *person {
+func login(t *testing.T, server, username string, prepare ...func(*mautrix.Client)) *person {
 	t.Helper()
-	cli, err := mautrix.NewClient(url, "", "")
+	cli, err := mautrix.NewClient(server, "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,6 +97,16 @@ func (p *person) start(t *testing.T) {
 		cancel()
 		<-done
 	}
+}
+
+// moves has the person look for the server where it is now.
+func (p *person) moves(t *testing.T, server *program) {
+	t.Helper()
+	where, err := url.Parse(server.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.HomeserverURL = where
 }
 
 // learn remembers events and wakes whoever waits.

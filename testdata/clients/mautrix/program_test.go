@@ -80,3 +80,12 @@ func (p *program) stop(t *testing.T) {
 		t.Errorf("the program ends with %v and has logged:\n%s", err, &p.log)
 	}
 }
+
+// crash ends the program without a warning.
+func (p *program) crash(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = p.cmd.Wait()
+}
