@@ -163,7 +163,7 @@ export function asked(client) {
 }
 
 /** Waits until a party to a verification has come to a phase of it. */
-function phase(party, phase) {
+export function phase(party, phase) {
     return watch(party, [VerificationRequestEvent.Change], `no phase ${phase} but ${party.phase}`, () => party.phase === phase);
 }
 
