@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { CryptoEvent } from "matrix-js-sdk/lib/crypto-api/index.js";
 
-import { authentication, confides, encryptedRoom, encrypting, enter, meets, reads, recover, settle } from "./encrypting.mjs";
+import { authentication, confides, encryptedRoom, encrypting, enter, Line, meets, reads, recover, settle } from "./encrypting.mjs";
 import { until } from "./person.mjs";
 import { serve } from "./server.mjs";
 
@@ -63,22 +63,15 @@ test("a dehydrated device", { timeout: 60_000 }, async () => {
 });
 
 test("a device that stays away", { timeout: 60_000 }, async () => {
-    // The line holds back what is under way, too.
-    let line = Promise.resolve(), mend;
-    const fetchFn = async (...request) => {
-        await line;
-        const response = await fetch(...request);
-        await line;
-        return response;
-    };
-    const [carol, dave] = await Promise.all([encrypting(server.url, "carol"), encrypting(server.url, "dave", new Map(), { fetchFn })]);
+    const line = new Line();
+    const [carol, dave] = await Promise.all([encrypting(server.url, "carol"), encrypting(server.url, "dave", new Map(), { fetchFn: line.fetch })]);
     const roomId = await encryptedRoom(carol, dave);
     const claim = async () => {
         const { one_time_keys: keys } = await carol.claimOneTimeKeys([[dave.getUserId(), dave.getDeviceId()]]);
         return Object.values(keys[dave.getUserId()][dave.getDeviceId()])[0];
     };
 
-    line = new Promise((resolve) => (mend = resolve));
+    line.cut();
     const keys = new Set();
     let key;
     while (!(key = await claim()).fallback) keys.add(key.key);
@@ -91,7 +84,7 @@ test("a device that stays away", { timeout: 60_000 }, async () => {
     await meets(carol, roomId, erin);
     const more = await confides(erin, roomId, "By all of us.", carol);
 
-    mend();
+    line.mend();
     assert.equal((await reads(dave, roomId, secret)).getContent().body, "You are missed.");
     assert.equal((await reads(dave, roomId, more)).getContent().body, "By all of us.");
     await confides(dave, roomId, "Thank you.", carol, erin);

@@ -199,3 +199,21 @@ export async function compare(request, received) {
     await Promise.all([phase(request, VerificationPhase.Done), phase(received, VerificationPhase.Done)]);
     return one.sas.emoji;
 }
+
+/** A line between a client and the server; what is under way when it is cut arrives when it is mended. */
+export class Line {
+    #whole = Promise.resolve();
+    mend = () => {};
+
+    /** To be the fetchFn of a client. */
+    fetch = async (...request) => {
+        await this.#whole;
+        const response = await fetch(...request);
+        await this.#whole;
+        return response;
+    };
+
+    cut() {
+        this.#whole = new Promise((resolve) => (this.mend = resolve));
+    }
+}

@@ -9,8 +9,14 @@ import { register } from "./person.mjs";
 
 /** Serves, with accounts of these names, while the tests of the file run; its url is there when they do. */
 export function serve(...names) {
-    const server = {};
     let program, data;
+    const server = {
+        /** Ends the program and starts it again, on the same data and the same port. */
+        async restart() {
+            await program.stop();
+            program = await Program.start(data, new URL(server.url).port);
+        },
+    };
     before(async () => {
         data = await mkdtemp(join(tmpdir(), "homeserver-"));
         program = await Program.start(data);

@@ -4,17 +4,17 @@ import { test } from "node:test";
 
 import { SlidingSync } from "matrix-js-sdk/lib/sliding-sync.js";
 
-import { asked, compare, confides, encryptedRoom, encrypting, opens, reads, recover, saves, settle } from "./encrypting.mjs";
+import { asked, compare, confides, encryptedRoom, encrypting, Line, opens, reads, recover, saves, settle } from "./encrypting.mjs";
 import { until } from "./person.mjs";
 import { serve } from "./server.mjs";
 
 const server = serve("alice", "bob");
 
 /** Signs in on a device that learns everything from sliding sync, encryption from its extensions e2ee and to_device. */
-function sliding(username, safe) {
+function sliding(username, safe, settings) {
     const room = { timeline_limit: 20, required_state: [["*", "*"]] };
     const options = (client) => ({ slidingSync: new SlidingSync(server.url, new Map([["all", { ranges: [[0, 99]], ...room }]]), room, client, 20_000) });
-    return encrypting(server.url, username, safe, { options });
+    return encrypting(server.url, username, safe, { options, ...settings });
 }
 
 // CLIENTC-11: the extensions carry what /sync has, by the same rules.
@@ -59,4 +59,25 @@ test("encryption over sliding sync", { timeout: 60_000 }, async () => {
     await tablet.logout();
     await until(alice, "the tablet's end", async () => !(await devices()).has(gone));
     await confides(alice, roomId, "Good night.", bob, phone);
+});
+
+test("a server that starts again", { timeout: 60_000 }, async () => {
+    const line = new Line();
+    const [alice, bob] = await Promise.all([
+        sliding("alice", undefined, { fetchFn: line.fetch }), encrypting(server.url, "bob", undefined, { fetchFn: line.fetch }),
+    ]);
+    const roomId = await encryptedRoom(alice, bob);
+    await confides(alice, roomId, "Good night.", bob);
+    await confides(bob, roomId, "Sleep well.", alice);
+
+    line.cut();
+    await server.restart();
+    line.mend();
+    await confides(alice, roomId, "Good morning.", bob);
+    await confides(bob, roomId, "Still the same?", alice);
+
+    const tablet = await encrypting(server.url, "bob");
+    const devices = async () => (await alice.getCrypto().getUserDeviceInfo([bob.getUserId()])).get(bob.getUserId());
+    await until(alice, "the keys of the tablet", async () => (await devices()).has(tablet.getDeviceId()));
+    await confides(alice, roomId, "All is well.", bob, tablet);
 });
