@@ -66,12 +66,10 @@ func (a *answer) readDevice(ctx context.Context) error {
 			return err
 		}
 		a.device.counts = renderCounts(oneTime, unused, unusedTypes, legacyUnusedTypes)
-		if claimed > a.since { // KEYS-57
-			a.empty = false
-		}
 		var upTo store.Pos
 		a.device.messages, upTo, a.device.acknowledge, err = a.ToDevice.Pending(v, a.User, a.Device, a.since, a.until, maxMessages)
 		a.until = min(a.until, upTo)
+		a.empty = a.empty && (claimed <= a.since || claimed > a.until) // KEYS-57
 		return err
 	})
 	a.device.acknowledge = a.device.acknowledge && !a.first

@@ -93,7 +93,7 @@ func (s *slide) readDevice(ctx context.Context, since store.Pos) (news deviceNew
 		if err != nil {
 			return err
 		}
-		news.counts, news.claimed = renderCounts(oneTime, unused, unusedTypes), claimed > s.since
+		news.counts, news.claimed = renderCounts(oneTime, unused, unusedTypes), s.since < claimed && claimed <= s.until
 		if s.Extensions.ToDevice != nil {
 			news.messages, news.upTo, news.stale, err = s.ToDevice.Pending(v, s.User, s.Device, since, s.until, limit)
 		}
