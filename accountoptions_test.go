@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -203,7 +204,7 @@ func TestSecretsAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	log, mail, sms := &journal{}, &sent{}, &sent{}
-	srv := newServer(t, homeserver.WithStore(st),
+	srv := newServer(t, homeserver.WithStore(st), homeserver.WithAppServices(ircBridge),
 		homeserver.WithLogger(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug - 8}))),
 		homeserver.WithPublicURL("https://hs.example.org"), homeserver.WithRegistration(homeserver.RegistrationByToken),
 		homeserver.WithEmail(mail, homeserver.Unasked), homeserver.WithTextMessages(sms, parsePhone, homeserver.Unasked),
@@ -250,10 +251,30 @@ func TestSecretsAreKept(t *testing.T) {
 	keep("token of a mail", regexp.MustCompile(`token=(.+)$`).FindStringSubmatch(mail.messages[0].Link)[1])
 	call(200, "POST", "/v3/account/password", access, fmt.Sprintf(`{"new_password":%q,%s}`, secrets["new password"], auth(secrets["password"])))
 	begun := serve(srv, "GET", "/_matrix/client/v3/login/sso/redirect?redirectUrl=https://app.example.org", "", "")
-	keep("cookie", begun.Result().Cookies()[0].Value)
+	cookie := begun.Result().Cookies()[0]
+	keep("cookie", cookie.Value)
+	back := httptest.NewRequest("GET", strings.TrimPrefix(begun.Header().Get("Location"), "https://hs.example.org"), nil)
+	back.AddCookie(cookie)
+	came := httptest.NewRecorder()
+	srv.ServeHTTP(came, back)
+	_, ticket, _ := strings.Cut(came.Header().Get("Location"), "loginToken=")
+	sso := call(200, "POST", "/v3/login", "", fmt.Sprintf(`{"type":"m.login.token","token":%q,"refresh_token":true}`, keep("login token of single sign-on", ticket)))
+	keep("access token of single sign-on", sso.Get("access_token").Str)
+	call(200, "POST", "/v3/register", keep("token of a service", ircBridge.Token), `{"type":"m.login.application_service","username":"irc_x","inhibit_login":true}`)
+	call(403, "GET", "/v3/account/whoami?user_id=@other:example.org&access_token="+ircBridge.Token, "", "")
+	keep("token for a service", ircBridge.ServerToken)
 
-	if err := srv.Close(); err != nil {
+	// Faults are logged with what was to be done.
+	if err := st.Close(); err != nil {
 		t.Fatal(err)
+	}
+	call(500, "POST", "/v3/login", "", fmt.Sprintf(`{"type":"m.login.password","user":"alice","password":%q}`, secrets["new password"]))
+	call(500, "POST", "/v3/refresh", "", fmt.Sprintf(`{"refresh_token":%q}`, secrets["second refresh token"]))
+	call(500, "GET", "/v3/account/whoami", secrets["unknown token"], "")
+	call(500, "GET", "/v3/devices?access_token="+access, "", "")
+	_ = srv.Close() // which says that the store is closed
+	if !strings.Contains(log.buf.String(), "answer request") {
+		t.Errorf("the log is %s", log.buf.String())
 	}
 	look := map[string][]byte{"the log": log.buf.Bytes()}
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
