@@ -120,13 +120,14 @@ func build(cfg *config) (*Server, error) {
 		Services:   cfg.services,
 	})
 	lists := devicelist.New(memory)
+	s.presence = presence.New(presence.Config{Memory: memory, Now: cfg.now, Logger: cfg.logger, Disabled: cfg.noPresence})
 	accounts := cfg.accounts
 	accounts.Store, accounts.Server, accounts.Now, accounts.Logger = cfg.store, cfg.name, cfg.now, cfg.logger
 	accounts.Provider, accounts.PublicURL = cfg.provider, cfg.publicURL
 	accounts.Registration, accounts.RegistrationTokens = account.Registration(cfg.registration), cfg.registrationTokens
 	accounts.Cost, accounts.Limiter, accounts.AllUsersFindable = cfg.cost, limiter, cfg.openUserDirectory
 	accounts.Services = cfg.services
-	accounts.Waker, accounts.DeviceLists, accounts.Rooms, accounts.PushRules = memory, lists, s.rooms, rules
+	accounts.Waker, accounts.DeviceLists, accounts.Rooms, accounts.Presence, accounts.PushRules = memory, lists, s.rooms, s.presence, rules
 	if len(cfg.identityServers) > 0 {
 		accounts.IdentityServers = identity.Bindings{Client: s.outbound, Trusted: cfg.identityServers, Signer: signer}
 	}
@@ -138,7 +139,6 @@ func build(cfg *config) (*Server, error) {
 	deviceKeys := keys.New(keys.Config{
 		Store: cfg.store, Server: cfg.name, Now: cfg.now, Lists: lists, Waker: memory, Accounts: s.accounts,
 	})
-	s.presence = presence.New(presence.Config{Memory: memory, Now: cfg.now, Logger: cfg.logger, Disabled: cfg.noPresence})
 	counts := unread.New(memory, read, rules)
 	messages := todevice.New(todevice.Config{Store: cfg.store, Now: cfg.now, Waker: memory})
 	services := &appservice.Client{HTTP: s.calls, Now: cfg.now}

@@ -88,6 +88,44 @@ func TestPresence(t *testing.T) {
 	hs.Anonymous().Do(t, "GET", path(bob.User), nil).WantError(401, "M_MISSING_TOKEN")
 }
 
+// PROF-12: a change of the display name or the avatar is told as presence, with both and
+// the presence as it is.
+func TestPresenceOfProfile(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	bob.Join(t, alice.CreateRoom(t, `{"preset":"public_chat"}`))
+	status := homeservertest.Path("/v3/presence/{}/status", bob.User)
+	field := func(name string) string { return homeservertest.Path("/v3/profile/{}/{}", bob.User, name) }
+	token := syncWith(t, alice, "", "", "set_presence", "offline").Get("next_batch").Str
+	told := func() gjson.Result {
+		t.Helper()
+		answer := syncWith(t, alice, token, "", "timeout", "20000", "set_presence", "offline")
+		token = answer.Get("next_batch").Str
+		return presenceOf(answer, bob.User)
+	}
+
+	bob.Put(t, field("avatar_url"), `{"avatar_url":"mxc://example.org/bob"}`)
+	if p := told(); p.Get("presence").Str != "offline" || p.Get("displayname").Str != "bob" || p.Get("avatar_url").Str != "mxc://example.org/bob" {
+		t.Errorf("bob who is away has an avatar: %s", p)
+	}
+	bob.Put(t, status, `{"presence":"unavailable","status_msg":"tea"}`)
+	told()
+	bob.Put(t, field("displayname"), `{"displayname":"Bob \"B\""}`)
+	if p := told(); p.Get("presence").Str != "unavailable" || p.Get("status_msg").Str != "tea" || p.Get("displayname").Str != `Bob "B"` || p.Get("avatar_url").Str != "mxc://example.org/bob" {
+		t.Errorf("bob is called otherwise: %s", p)
+	}
+	bob.MustDo(t, "DELETE", field("avatar_url"), nil)
+	if p := told(); p.Get("avatar_url").Exists() || p.Get("displayname").Str != `Bob "B"` {
+		t.Errorf("bob has no avatar any more: %s", p)
+	}
+	bob.Put(t, field("m.tz"), `{"m.tz":"Europe/London"}`)
+	if answer := syncWith(t, alice, token, ""); presenceOf(answer, bob.User).Exists() {
+		t.Errorf("another field is told: %s", answer)
+	}
+	same(t, "GET", alice.Get(t, status).Raw, `{"presence":"unavailable","status_msg":"tea"}`)
+}
+
 // PRES-12
 func TestWithoutPresence(t *testing.T) {
 	t.Parallel()

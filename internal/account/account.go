@@ -49,6 +49,13 @@ type Rooms interface {
 	LeaveAll(ctx context.Context, user events.UserID) error
 }
 
+// Presence tells those who share a room with a user what is new.
+type Presence interface {
+	// ProfileChanged is called after the display name or the avatar of a user has
+	// changed (PROF-12).
+	ProfileChanged(ctx context.Context, user events.UserID) error
+}
+
 // Waker wakes the waiting syncs of a user.
 type Waker interface {
 	// UserChanged says that there is something new for all devices of a user at
@@ -170,6 +177,7 @@ type Config struct {
 	Logger *slog.Logger
 
 	Rooms       Rooms
+	Presence    Presence // nil: it is not told
 	Waker       Waker
 	DeviceLists DeviceLists
 	PushRules   PushRules

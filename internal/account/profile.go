@@ -154,10 +154,15 @@ func (s *Service) changeProfile(ctx context.Context, user events.UserID, name st
 	return s.spread(context.WithoutCancel(ctx), *change) // whoever asked for it may go
 }
 
-// spread carries a change into the rooms (PROF-11).
+// spread carries a change into the rooms and tells of it as presence (PROF-11, PROF-12).
 func (s *Service) spread(ctx context.Context, c store.ProfileChange) error {
 	if err := s.Rooms.ProfileChanged(ctx, c.User, c.Name); err != nil {
 		return fmt.Errorf("spread profile of %s: %w", c.User, err)
+	}
+	if s.Presence != nil {
+		if err := s.Presence.ProfileChanged(ctx, c.User); err != nil {
+			return fmt.Errorf("tell of profile of %s: %w", c.User, err)
+		}
 	}
 	return s.Store.Update(ctx, func(tx store.Tx) error { return tx.DeleteProfileChange(c) })
 }

@@ -72,6 +72,9 @@ type Presence struct {
 	Status     string    // message, may be empty
 	LastActive time.Time // zero: never
 	Pos        store.Pos // of the latest change
+	// Profile is what others see of the profile, as members of a JSON object that
+	// follow another; empty until it changes (PROF-12).
+	Profile string
 }
 
 // Config is what the service needs. All fields are required.
@@ -141,7 +144,7 @@ func (s *Service) Set(ctx context.Context, id events.UserID, dev string, state S
 		u.shown.LastActive = now
 	}
 	s.mu.Unlock()
-	return s.announce(ctx, id, &status)
+	return s.announce(ctx, id, &status, false)
 }
 
 // Sync notes that a device syncs until done is called. The state is what the client
@@ -172,7 +175,7 @@ func (s *Service) Sync(ctx context.Context, id events.UserID, dev string, state 
 		d.until = s.Now().Add(Grace)
 		s.arm(u)
 	}
-	if err := s.announce(ctx, id, nil); err != nil {
+	if err := s.announce(ctx, id, nil, false); err != nil {
 		done()
 		return nil, err
 	}
@@ -194,15 +197,27 @@ func (s *Service) Active(ctx context.Context, id events.UserID) error {
 		}
 	}
 	s.mu.Unlock()
-	return s.announce(ctx, id, nil)
+	return s.announce(ctx, id, nil, false)
 }
 
-// announce makes known what a user's presence is now, if that is news. A nil status
-// leaves the message.
-func (s *Service) announce(ctx context.Context, id events.UserID, status *string) error {
+// ProfileChanged tells others of a user's display name and avatar, along with the
+// presence as it is (PROF-12).
+func (s *Service) ProfileChanged(ctx context.Context, id events.UserID) error {
+	if s.Disabled {
+		return nil
+	}
+	s.mu.Lock()
+	s.user(id)
+	s.mu.Unlock()
+	return s.announce(ctx, id, nil, true)
+}
+
+// announce makes known what a user's presence is now, if that is news or the profile
+// is. A nil status leaves the message.
+func (s *Service) announce(ctx context.Context, id events.UserID, status *string, profile bool) error {
 	s.mu.Lock()
 	u := s.users[id]
-	changed := u != nil && !s.closed && (u.state(s.Now()) != u.shown.State || status != nil && *status != u.shown.Status)
+	changed := u != nil && !s.closed && (profile || u.state(s.Now()) != u.shown.State || status != nil && *status != u.shown.Status)
 	if u != nil {
 		s.arm(u)
 	}
@@ -214,6 +229,12 @@ func (s *Service) announce(ctx context.Context, id events.UserID, status *string
 		rooms, err := tx.JoinedRooms(id)
 		if err != nil {
 			return err
+		}
+		var fields []store.ProfileField
+		if profile {
+			if fields, err = tx.Profile(id); err != nil {
+				return err
+			}
 		}
 		pos := tx.Next()
 		tx.PresenceChanged(id, rooms, pos, func() {
@@ -229,9 +250,24 @@ func (s *Service) announce(ctx context.Context, id events.UserID, status *string
 			if status != nil {
 				u.shown.Status = *status
 			}
+			if profile {
+				u.shown.Profile = visible(fields)
+			}
 		})
 		return nil
 	})
+}
+
+// visible is what presence tells of a profile.
+func visible(fields []store.ProfileField) string {
+	var members []byte
+	for _, f := range fields {
+		if f.Name == "displayname" || f.Name == "avatar_url" {
+			members = append(events.AppendString(append(members, ','), f.Name), ':')
+			members = append(members, f.Value...)
+		}
+	}
+	return string(members)
 }
 
 // user returns a user, adding them if need be. s.mu is held.
@@ -337,7 +373,7 @@ func (s *Service) look(u *user) {
 		return
 	}
 	s.mu.Unlock()
-	if err := s.announce(context.Background(), u.shown.User, nil); err != nil && !errors.Is(err, store.ErrClosed) {
+	if err := s.announce(context.Background(), u.shown.User, nil, false); err != nil && !errors.Is(err, store.ErrClosed) {
 		s.Logger.Warn("announce presence", "user_id", u.shown.User, "error", err)
 	}
 }
@@ -357,6 +393,7 @@ func (s *Service) Of(id events.UserID) (Presence, bool) {
 // own is always known (PRES-2).
 func (s *Service) Status(ctx context.Context, viewer, id events.UserID) ([]byte, error) {
 	p, ok := s.Of(id)
+	p.Profile = "" // which has endpoints of its own
 	if viewer == id {
 		return s.appendContent(nil, p), nil
 	}
@@ -403,7 +440,7 @@ func (s *Service) appendContent(dst []byte, p Presence) []byte {
 	if p.Status != "" {
 		dst = events.AppendString(append(dst, `,"status_msg":`...), p.Status)
 	}
-	return append(dst, '}')
+	return append(append(dst, p.Profile...), '}')
 }
 
 // ChangedSince returns the presence of all users for whom it changed after a position,
