@@ -1,7 +1,9 @@
 package homeserver_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/tidwall/gjson"
@@ -86,5 +88,59 @@ func TestAuthProvider(t *testing.T) {
 		if w := serve(srv, "POST", "/_matrix/client/v3/login", "", body); w.Code != status {
 			t.Errorf("%s: %d %s", body, w.Code, w.Body)
 		}
+	}
+}
+
+// The errors that a host makes reach clients with what belongs to them, such as those
+// that only some clients know (CLIENTA-27).
+func TestHostErrors(t *testing.T) {
+	t.Parallel()
+	short := &homeserver.Error{Status: 400, Code: "M_PASSWORD_TOO_SHORT", Message: "ten letters at least"}
+	consent := &homeserver.Error{Status: 403, Code: "M_CONSENT_NOT_GIVEN", Message: "read the terms", Extra: map[string]any{"consent_uri": "https://example.org/terms"}}
+	srv := newServer(t, homeserver.WithRegistration(homeserver.RegistrationOpen),
+		homeserver.WithAccountRules(homeserver.AccountRules{PasswordPolicy: func(password string) error {
+			if len(password) < 10 {
+				return fmt.Errorf("check length: %w", short)
+			}
+			return nil
+		}}))
+	register := serve(srv, "POST", registerPath, "", `{"username":"alice","password":"short","auth":{"type":"m.login.dummy"}}`)
+	if got := register.Body.String(); register.Code != 400 || got != `{"errcode":"M_PASSWORD_TOO_SHORT","error":"ten letters at least"}` {
+		t.Errorf("register: %d %s", register.Code, got)
+	}
+	srv = newServer(t, homeserver.WithAuthProvider(refusing{consent}))
+	login := serve(srv, "POST", "/_matrix/client/v3/login", "", `{"type":"m.login.password","user":"carol","password":"secret"}`)
+	if got := login.Body.String(); login.Code != 403 || got != `{"consent_uri":"https://example.org/terms","errcode":"M_CONSENT_NOT_GIVEN","error":"read the terms"}` {
+		t.Errorf("login: %d %s", login.Code, got)
+	}
+}
+
+// refusing is a provider that lets nobody in.
+type refusing struct{ err error }
+
+func (r refusing) CheckPassword(context.Context, events.UserID, string) error { return r.err }
+
+// Whoever wants administrators, such as a rig of tests, makes them in process: there is
+// no endpoint for it that a secret opens, and those who ask for one are told (CLIENTA-28).
+func TestNoSharedSecretRegistration(t *testing.T) {
+	t.Parallel()
+	srv := newServer(t)
+	for _, method := range []string{"GET", "POST"} {
+		w := serve(srv, method, "/_synapse/admin/v1/register", "", `{}`)
+		if code := gjson.GetBytes(w.Body.Bytes(), "errcode").Str; w.Code != 404 || code != "M_UNRECOGNIZED" {
+			t.Errorf("%s: %d %s", method, w.Code, w.Body)
+		}
+	}
+	alice, err := srv.CreateUser(t.Context(), "alice", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, err := srv.CreateUser(t.Context(), "root", "secret")
+	if err = errors.Join(err, srv.SetAdmin(t.Context(), user, true)); err != nil {
+		t.Fatal(err)
+	}
+	token := gjson.GetBytes(serve(srv, "POST", "/_matrix/client/v3/login", "", `{"type":"m.login.password","user":"root","password":"secret"}`).Body.Bytes(), "access_token").Str
+	if w := serve(srv, "GET", "/_matrix/client/v3/admin/whois/"+string(alice), token, ""); w.Code != 200 {
+		t.Errorf("whois: %d %s", w.Code, w.Body)
 	}
 }

@@ -25,7 +25,7 @@ import (
 // Every endpoint, in every version of it, refuses those who may not call it with the
 // status and the errcode that the specification has for them, and serves the others, as
 // testdata/callers.txt says (AUTH-1 to AUTH-8, ADM-5, ADM-7 to ADM-9, ERR-4 to ERR-7,
-// GUEST-1 to GUEST-4, GUEST-7, REFR-8, DEACT-3).
+// GUEST-1 to GUEST-4, GUEST-7, CLIENTA-21, REFR-8, DEACT-3).
 func TestCallers(t *testing.T) {
 	t.Parallel()
 	cast := newCast(t)
@@ -220,6 +220,9 @@ func (c *cast) try(t *testing.T, who string, client *homeservertest.Client, l ca
 	if answer.Status >= 400 && gjson.ValidBytes(answer.Body) {
 		if code := gjson.GetBytes(answer.Body, "errcode").Str; code != "" {
 			got += ":" + code
+			if gjson.GetBytes(answer.Body, "error").Str == "" { // ERR-1, CLIENTA-1
+				got += " without a text"
+			}
 		}
 		if gjson.GetBytes(answer.Body, "soft_logout").Bool() {
 			got += ":soft"

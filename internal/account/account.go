@@ -93,7 +93,8 @@ const DefaultTokenLifetime = time.Hour
 // by default.
 type Rules struct {
 	// PasswordPolicy refuses passwords that the host thinks too weak; users read
-	// the text of the error. Nil accepts all but the empty one.
+	// the text of the error, or get a Matrix error as it is. Nil accepts all but
+	// the empty one.
 	PasswordPolicy func(password string) error
 	// FixedPasswords keeps users from changing their passwords (CAP-2).
 	FixedPasswords bool

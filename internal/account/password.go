@@ -115,10 +115,11 @@ func (s *Service) checkNewPassword(password string) error {
 	if s.PasswordPolicy == nil {
 		return nil
 	}
-	if err := s.PasswordPolicy(password); err != nil {
-		return mxerr.WeakPassword("%s", err)
+	err := s.PasswordPolicy(password)
+	if _, ok := errors.AsType[*mxerr.Error](err); err == nil || ok {
+		return err
 	}
-	return nil
+	return mxerr.WeakPassword("%s", err)
 }
 
 // slowProvider refuses to check passwords of one account too often, from

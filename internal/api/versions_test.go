@@ -28,7 +28,7 @@ func body[T any](t *testing.T, a *API, path, token string) (got T) {
 func TestVersions(t *testing.T) {
 	t.Parallel()
 	a := newTestAPI(Config{UnstableFeatures: map[string]bool{"org.example.x": true}})
-	for _, token := range []string{"", "alice", "wrong", "soft"} { // DISC-7, AUTH-6, CLIENTA-8, CLIENTA-9
+	for _, token := range []string{"", "alice", "wrong", "soft"} { // DISC-7, AUTH-6, CLIENTA-8, CLIENTA-9; DISC-9: all features are open to all
 		got := body[versionsOut](t, a, "/_matrix/client/versions?user_id=@ghost:example.org", token) // CLIENTA-14
 		for _, version := range got.Versions {
 			if !regexp.MustCompile(`^(v\d+\.\d+|r\d+\.\d+\.\d+)$`).MatchString(version) { // DISC-8
@@ -39,6 +39,7 @@ func TestVersions(t *testing.T) {
 			"r0.0.0", "r0.6.1", "v1.1", "v1.9", "v1.18", "v1.19",
 			"v1.3", "v1.4", "v1.7", "v1.10", "v1.11", "v1.15", "v1.16", // CLIENT-1
 			"r0.5.0", "v1.13", // CLIENT-2
+			"v1.7", "v1.16", "v1.18", // CLIENTA-24: with these nobody needs the flags of what they made stable
 		} {
 			if !slices.Contains(got.Versions, version) {
 				t.Errorf("version %s is missing", version)

@@ -35,7 +35,7 @@ func TestEveryErrorHasStatusCodeAndText(t *testing.T) {
 		{mxerr.NotFound("no %d", 1), 404, `{"errcode":"M_NOT_FOUND","error":"no 1"}`},                                                                            // ERR-8
 		{mxerr.Unrecognized("no"), 404, `{"errcode":"M_UNRECOGNIZED","error":"no"}`},                                                                             // ERR-8
 		{mxerr.MethodNotAllowed(), 405, `{"errcode":"M_UNRECOGNIZED","error":"method not allowed on this endpoint"}`},                                            // ERR-8
-		{mxerr.ResourceLimitExceeded("mailto:a@b", "no"), 403, `{"admin_contact":"mailto:a@b","errcode":"M_RESOURCE_LIMIT_EXCEEDED","error":"no"}`},              // ERR-9
+		{mxerr.ResourceLimitExceeded("mailto:a@b", "no"), 403, `{"admin_contact":"mailto:a@b","errcode":"M_RESOURCE_LIMIT_EXCEEDED","error":"no"}`},              // ERR-9, CLIENTA-1
 		{mxerr.UserLimitExceeded("https://i", "no"), 403, `{"errcode":"M_USER_LIMIT_EXCEEDED","error":"no","info_uri":"https://i"}`},                             // ERR-10
 		{mxerr.UserInUse("no"), 400, `{"errcode":"M_USER_IN_USE","error":"no"}`},                                                                                 // ERR-11
 		{mxerr.InvalidUsername("no"), 400, `{"errcode":"M_INVALID_USERNAME","error":"no"}`},                                                                      // ERR-11
@@ -63,7 +63,7 @@ func TestEveryErrorHasStatusCodeAndText(t *testing.T) {
 		{mxerr.SessionExpired("no"), 400, `{"errcode":"M_SESSION_EXPIRED","error":"no"}`},                                                                        // ERR-16
 		{mxerr.InviteBlocked("no"), 403, `{"errcode":"M_INVITE_BLOCKED","error":"no"}`},                                                                          // ERR-17
 		{mxerr.CannotLeaveServerNoticeRoom("no"), 403, `{"errcode":"M_CANNOT_LEAVE_SERVER_NOTICE_ROOM","error":"no"}`},                                           // ERR-17
-		{mxerr.IncompatibleRoomVersion("3"), 400, `{"errcode":"M_INCOMPATIBLE_ROOM_VERSION","error":"room version 3 is not supported here","room_version":"3"}`}, // ERR-17
+		{mxerr.IncompatibleRoomVersion("3"), 400, `{"errcode":"M_INCOMPATIBLE_ROOM_VERSION","error":"room version 3 is not supported here","room_version":"3"}`}, // ERR-17, CLIENTA-1
 		{mxerr.TooLarge("no"), 413, `{"errcode":"M_TOO_LARGE","error":"no"}`},                                                                                    // ERR-17
 		{mxerr.Unknown("no"), 500, `{"errcode":"M_UNKNOWN","error":"no"}`},                                                                                       // ERR-18
 		{mxerr.New(400, mxerr.MUnknown, "no"), 400, `{"errcode":"M_UNKNOWN","error":"no"}`},                                                                      // ERR-18
