@@ -1,10 +1,3 @@
-// Package backup is the service for the backups of room keys that users keep on
-// the server, encrypted for themselves.
-//
-// A user has versions of a backup, of which the newest is the one that is
-// written to; the others can be read until they are deleted. Keys are kept as
-// the client sent them. Which of two keys for the same session is kept is told by
-// what the clients say about them, without reading the key itself.
 package backup
 
 import (

@@ -1,4 +1,3 @@
-// Package identity asks identity servers what a homeserver needs to know of them.
 package identity
 
 import (

@@ -1,8 +1,3 @@
-// Package outbound makes the HTTP client for addresses that users of the server have
-// chosen: those of identity servers, push gateways, pages to be previewed. Such an
-// address may lead into the network that the server stands in, so connections to
-// addresses that are not public are refused, after the name has been resolved: what a
-// name resolves to is up to whoever owns it.
 package outbound
 
 import (

@@ -1,6 +1,3 @@
-// Package receipts is the service for how far users have read: read receipts,
-// public and private, for rooms and for threads, and the marker of what was read
-// in full.
 package receipts
 
 import (

@@ -1,9 +1,3 @@
-// Package typing is the service that knows who is typing where.
-//
-// That somebody types is kept in memory only, but each change takes a position in
-// the stream like everything else that /sync tells, and wakes the members who
-// wait. The store remembers nothing but the rooms where somebody is typing: after a
-// restart nobody is, and clients that were told otherwise have to be told (TYP-6).
 package typing
 
 import (

@@ -1,11 +1,3 @@
-// Package unread counts what users have not read: the events after their read
-// receipts that their push rules notify them of.
-//
-// Nothing is counted when an event is sent. Counting is done for those who sync,
-// when they do, and what was counted is remembered together with the position up
-// to which it holds: the next time only what is new is looked at. So an event costs
-// nothing for members who are away (the counts they find when they come back are
-// made then), and nothing is stored that could be wrong.
 package unread
 
 import (
