@@ -1,8 +1,8 @@
 // Package outbound makes the HTTP client for addresses that users of the server have
 // chosen: those of identity servers, push gateways, pages to be previewed.
 //
-// 	client := outbound.New(nil) // public addresses only
-// 	defer client.CloseIdleConnections()
+//	client := outbound.New(nil) // public addresses only
+//	defer client.CloseIdleConnections()
 //
 // # The guard
 //
