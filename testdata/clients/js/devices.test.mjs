@@ -71,6 +71,7 @@ test("a device that stays away", { timeout: 60_000 }, async () => {
         return Object.values(keys[dave.getUserId()][dave.getDeviceId()])[0];
     };
 
+    await until(carol, "dave's keys", async () => (await devices(carol, dave.getUserId())).has(dave.getDeviceId()));
     line.cut();
     const keys = new Set();
     let key;
