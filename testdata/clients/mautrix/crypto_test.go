@@ -69,11 +69,17 @@ func (p *person) machine() *crypto.OlmMachine {
 // know who is there.
 func (p *person) encryptedRoom(t *testing.T, others ...*person) id.RoomID {
 	t.Helper()
+	return p.encryptedRoomWith(t, &event.EncryptionEventContent{Algorithm: id.AlgorithmMegolmV1}, others...)
+}
+
+// encryptedRoomWith is encryptedRoom with settings of the encryption.
+func (p *person) encryptedRoomWith(t *testing.T, encryption *event.EncryptionEventContent, others ...*person) id.RoomID {
+	t.Helper()
 	request := &mautrix.ReqCreateRoom{
 		Preset: "private_chat",
 		InitialState: []*event.Event{{
 			Type:    event.StateEncryption,
-			Content: event.Content{Parsed: &event.EncryptionEventContent{Algorithm: id.AlgorithmMegolmV1}},
+			Content: event.Content{Parsed: encryption},
 		}},
 	}
 	for _, other := range others {

@@ -26,6 +26,25 @@ func (p *person) sessionOf(t *testing.T, room id.RoomID, eventID id.EventID) id.
 	return e.Content.AsEncrypted().SessionID
 }
 
+// token is how far a person has synced.
+func (p *person) token(t *testing.T) string {
+	t.Helper()
+	token, err := p.Store.LoadNextBatch(t.Context(), p.UserID)
+	if err != nil || token == "" {
+		t.Fatalf("%s has synced to %q, %v", p.UserID, token, err)
+	}
+	return token
+}
+
+// keyChanges asks whose devices have changed between two tokens. The library's own
+// GetKeyChanges does so with POST.
+func (p *person) keyChanges(t *testing.T, from, to string) (changes mautrix.RespKeyChanges, err error) {
+	t.Helper()
+	url := p.BuildURLWithQuery(mautrix.ClientURLPath{"v3", "keys", "changes"}, map[string]string{"from": from, "to": to})
+	_, err = p.MakeRequest(t.Context(), http.MethodGet, url, nil, &changes)
+	return changes, err
+}
+
 // deletes removes another device of a person, who has to give the password.
 func (p *person) deletes(t *testing.T, other *person, password string) error {
 	t.Helper()
@@ -61,6 +80,7 @@ func TestRotationForMembers(t *testing.T) {
 	bob.reads(t, "All of you.")
 	carol.reads(t, "All of you.")
 
+	with := alice.token(t)
 	if _, err := carol.LeaveRoom(t.Context(), room); err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +101,10 @@ func TestRotationForMembers(t *testing.T) {
 		}
 	}
 	alice.settles(t)
+	without := alice.token(t)
+	if changes, err := alice.keyChanges(t, with, without); err != nil || !slices.Contains(changes.Left, carol.UserID) || slices.Contains(changes.Changed, carol.UserID) {
+		t.Errorf("the changes until carol had left: %+v, %v", changes, err)
+	}
 	between := alice.says(t, room, "Just bob.")
 	bob.reads(t, "Just bob.")
 	second := alice.sessionOf(t, room, between)
@@ -99,6 +123,11 @@ func TestRotationForMembers(t *testing.T) {
 	alice.syncsWith(t, "a change of carol's devices", func(sync *mautrix.RespSync) bool {
 		return slices.Contains(sync.DeviceLists.Changed, carol.UserID)
 	})
+	alice.settles(t)
+	again := alice.token(t)
+	if changes, err := alice.keyChanges(t, without, again); err != nil || slices.Contains(changes.Left, carol.UserID) || !slices.Contains(changes.Changed, carol.UserID) {
+		t.Errorf("the changes until carol was back: %+v, %v", changes, err)
+	}
 	alice.says(t, room, "All of you again.")
 	bob.reads(t, "All of you again.")
 	carol.reads(t, "All of you again.")
