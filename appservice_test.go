@@ -3,6 +3,10 @@ package homeserver_test
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -448,6 +452,60 @@ func TestServiceRateLimits(t *testing.T) {
 	}
 	irc.Do(t, "GET", as(bob, "/v3/account/whoami"), nil).Want(200)
 	irc.Do(t, "GET", as(bob, "/v3/account/whoami"), nil).WantError(429, "M_LIMIT_EXCEEDED")
+}
+
+// Names that the server makes up are in no service's namespace: those of guests, of
+// people who name none, and of those who sign in elsewhere (ASC-8, SSO-8).
+func TestMadeUpUsersAreNotExclusive(t *testing.T) {
+	t.Parallel()
+	only := func(regex string) homeserver.Option {
+		return homeserver.WithAppServices(homeserver.AppService{
+			ID: "all", Token: "all-token", ServerToken: "all-secret", Sender: "allbot",
+			Users: []homeserver.AppServiceNamespace{{Regex: regex, Exclusive: true}},
+		})
+	}
+	for _, tt := range []struct {
+		regex                string
+		guests, unnamed, sso bool
+	}{
+		{`@irc_.*`, true, true, true},
+		{`@guest-.*`, false, true, true},
+		{`@[a-z]{12}:.*`, true, false, true}, // alice is free
+		{`@alice.*`, true, true, true},       // and gets a name that is made up
+		{`@.*`, false, false, false},
+	} {
+		t.Run(tt.regex, func(t *testing.T) {
+			t.Parallel()
+			hs := homeservertest.New(t, only(tt.regex), homeserver.WithAccountRules(homeserver.AccountRules{Guests: true}),
+				homeserver.WithSSO(homeserver.SSO{Providers: []uia.IdentityProvider{idp{uia.ProviderInfo{ID: "idp", Name: "IdP"}}}}))
+			post := func(path, body string, ok bool) {
+				t.Helper()
+				answer := hs.Anonymous().Do(t, "POST", path, body)
+				if !ok {
+					answer.WantError(400, "M_EXCLUSIVE")
+				} else if user := answer.Want(200).Get("user_id").Str; regexp.MustCompile("^" + tt.regex).MatchString(user) {
+					t.Errorf("%s is in the namespace", user)
+				}
+			}
+			post("/v3/register?kind=guest", `{}`, tt.guests)
+			post("/v3/register", `{"password":"x","auth":{"type":"m.login.dummy"}}`, tt.unnamed)
+			browser := &http.Client{}
+			browser.Jar, _ = cookiejar.New(nil)
+			answer, err := browser.Get(hs.URL + "/_matrix/client/v3/login/sso/redirect?redirectUrl=https://app.example.org")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer answer.Body.Close()
+			page, _ := io.ReadAll(answer.Body)
+			user := regexp.MustCompile(`@\S+:example\.org`).FindString(string(page))
+			switch {
+			case !tt.sso && (answer.StatusCode != 400 || !strings.Contains(string(page), "namespace")):
+				t.Errorf("%d %s", answer.StatusCode, page)
+			case tt.sso && (answer.StatusCode != 200 || user == "" || regexp.MustCompile("^"+tt.regex).MatchString(user)):
+				t.Errorf("signed in as %s: %d %s", user, answer.StatusCode, page)
+			}
+		})
+	}
 }
 
 // Whom the host's accounts let in gets no account in a service's namespace either

@@ -71,7 +71,7 @@ func (s *Service) knownUser(ctx context.Context, provider string, who uia.Extern
 const maxWishes = 20
 
 // freeUserID returns the ID of a new user that is as close to a wish as can be
-// (ID-4).
+// (ID-4). M_EXCLUSIVE if application services keep even made up names to themselves.
 func (s *Service) freeUserID(v store.View, wish string) (events.UserID, error) {
 	name := usernameFrom(wish)
 	candidates := []string{name}
@@ -81,12 +81,13 @@ func (s *Service) freeUserID(v store.View, wish string) (events.UserID, error) {
 	if name == "" {
 		candidates = nil
 	}
+	var reserved error
 	for _, candidate := range append(candidates, randomLetters('a', 12)) {
 		user, err := s.newUserID(candidate)
 		if err != nil {
 			continue // too long
 		}
-		if s.unreserved(user) != nil {
+		if reserved = s.unreserved(user); reserved != nil {
 			continue
 		}
 		_, err = v.UserFold(user)
@@ -96,6 +97,9 @@ func (s *Service) freeUserID(v store.View, wish string) (events.UserID, error) {
 		if err != nil {
 			return "", err
 		}
+	}
+	if reserved != nil {
+		return "", reserved
 	}
 	return "", errors.New("find a free username: all are taken")
 }

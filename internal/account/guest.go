@@ -9,17 +9,21 @@ import (
 )
 
 // RegisterGuest creates the account of a guest, with a device of the server's
-// choice, and signs it in (REG-13). M_FORBIDDEN where guests are not let in.
+// choice, and signs it in (REG-13). M_FORBIDDEN where guests are not let in,
+// M_EXCLUSIVE where an application service keeps their names to itself (ASC-8).
 func (s *Service) RegisterGuest(ctx context.Context, c Client) (Session, error) {
 	if !s.Guests {
 		return Session{}, mxerr.Forbidden("guest access is not offered") // REG-6
+	}
+	user := events.UserID("@guest-" + randomLetters('a', 12) + ":" + string(s.Server))
+	if err := s.unreserved(user); err != nil {
+		return Session{}, err
 	}
 	c.Device = ""
 	login, err := s.newLogin(c)
 	if err != nil {
 		return Session{}, err
 	}
-	user := events.UserID("@guest-" + randomLetters('a', 12) + ":" + string(s.Server))
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		if err := s.createUser(tx, store.User{ID: user, Guest: true}); err != nil {
 			return err
