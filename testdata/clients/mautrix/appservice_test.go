@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ func startBridged(t *testing.T) (*program, *appservice.AppService) {
 	registration.EphemeralEvents, registration.MSC3202, registration.MSC4190 = true, true, true
 	registration.Namespaces.UserIDs.Register(regexp.MustCompile(`^@irc_.*:example\.org$`), true)
 	registration.Namespaces.UserIDs.Register(regexp.MustCompile(`^@ircbot:example\.org$`), true)
+	registration.Namespaces.RoomAliases.Register(regexp.MustCompile(`^#irc_.*:example\.org$`), true)
 	registrations := t.TempDir()
 	if err := registration.Save(filepath.Join(registrations, "irc.yaml")); err != nil {
 		t.Fatal(err)
@@ -58,9 +60,14 @@ func TestBridge(t *testing.T) {
 		t.Error(err)
 	}
 
-	created, err := bot.CreateRoom(t.Context(), &mautrix.ReqCreateRoom{Preset: "private_chat", Invite: []id.UserID{alice.UserID}})
+	created, err := bot.CreateRoom(t.Context(), &mautrix.ReqCreateRoom{
+		Preset: "private_chat", RoomAliasName: "irc_tea", Invite: []id.UserID{alice.UserID},
+	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if found, err := alice.ResolveAlias(t.Context(), "#irc_tea:example.org"); err != nil || found.RoomID != created.RoomID {
+		t.Errorf("the alias leads to %+v, %v", found, err)
 	}
 	if _, err := alice.JoinRoomByID(t.Context(), created.RoomID); err != nil {
 		t.Fatal(err)
@@ -84,6 +91,23 @@ func TestBridge(t *testing.T) {
 	if heard := alice.hears(t, said.EventID); heard.Sender != ghost.UserID || heard.Timestamp != before.UnixMilli() {
 		t.Errorf("alice hears %+v", heard)
 	}
+	reply := alice.says(t, created.RoomID, "And now?")
+	if err := ghost.MarkRead(t.Context(), created.RoomID, reply); err != nil {
+		t.Fatal(err)
+	}
+	alice.wait(t, "the receipt", func(e *event.Event) bool {
+		if e.Type != event.EphemeralEventReceipt {
+			return false
+		}
+		_, read := (*e.Content.AsReceipt())[reply][event.ReceiptTypeRead][ghost.UserID]
+		return read
+	})
+	if _, err := ghost.UserTyping(t.Context(), created.RoomID, true, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	alice.wait(t, "the typing", func(e *event.Event) bool {
+		return e.Type == event.EphemeralEventTyping && slices.Contains(e.Content.AsTyping().UserIDs, ghost.UserID)
+	})
 	if profile, err := alice.GetProfile(t.Context(), ghost.UserID); err != nil || profile.DisplayName != "Bob of IRC" {
 		t.Errorf("the user of the network is %+v, %v", profile, err)
 	}
@@ -130,6 +154,13 @@ func TestEncryptedBridge(t *testing.T) {
 			}
 			bot := startBot()
 			room := bot.encryptedRoom(t, alice)
+			bot.crossSigns(t)
+			alice.follows(t, bot.UserID)
+			alice.trusts(t, bot, id.TrustStateCrossSignedTOFU)
+			if madeDevice { // then it acts as a service, which is not asked for a password
+				bot.crossSigns(t)
+				alice.trusts(t, bot, id.TrustStateCrossSignedUntrusted)
+			}
 			bot.says(t, room, "I am a bot.")
 			alice.reads(t, "I am a bot.")
 			bot.stop()
