@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -91,6 +92,38 @@ func ExampleWithAuthProvider() {
 		log.Fatal(err)
 	}
 	defer srv.Close()
+}
+
+// sessions is a program's own table of sessions, by their tokens.
+type sessions map[string]string
+
+// CheckPassword implements uia.Provider: nobody signs in with a password.
+func (sessions) CheckPassword(context.Context, events.UserID, string) error { return uia.ErrDenied }
+
+// VerifyToken implements uia.TokenVerifier.
+func (s sessions) VerifyToken(_ context.Context, token string) (uia.Verified, error) {
+	name, ok := s[token]
+	if !ok {
+		return uia.Verified{}, uia.ErrUnknownToken
+	}
+	user, err := events.NewUserID(name, "example.org")
+	return uia.Verified{User: user, Device: "APP", Until: time.Now().Add(10 * time.Second)}, err
+}
+
+// Clients use the tokens of the program as access tokens; accounts and devices are made
+// as they come.
+func ExampleWithAuthProvider_tokens() {
+	srv, err := homeserver.New("example.org", homeserver.WithAuthProvider(sessions{"0a1b2c": "alice"}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	r := httptest.NewRequest("GET", "/_matrix/client/v3/account/whoami", nil)
+	r.Header.Set("Authorization", "Bearer 0a1b2c")
+	w := httptest.NewRecorder()
+	srv.ServeHTTP(w, r)
+	fmt.Println(w.Body)
+	// Output: {"user_id":"@alice:example.org","device_id":"APP","is_guest":false}
 }
 
 // A user who is signed in at the program gets a session at the homeserver
