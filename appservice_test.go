@@ -200,7 +200,7 @@ func TestServiceLogsIn(t *testing.T) {
 		{"outside namespace", irc.Token, "alice", 400, "M_EXCLUSIVE"},
 		{"another server", irc.Token, "@irc_bob:elsewhere.org", 403, "M_FORBIDDEN"},
 	} {
-		t.Run(tt.says, func(t *testing.T) { // LOGIN-15, ASC-7
+		t.Run(tt.says, func(t *testing.T) { // LOGIN-15, SRC-2, ASC-7
 			c := hs.Anonymous()
 			c.Token = tt.token
 			c.Do(t, "POST", "/v3/login", body(tt.user)).WantError(tt.status, tt.code)

@@ -203,7 +203,7 @@ func (c *cast) play(t *testing.T, l callers) {
 	if strings.Contains(l.path, "?") {
 		mark = "&"
 	}
-	l.path += mark + "access_token=" + owner.Token // AUTH-2; all others have it in the header, as AUTH-1 has it
+	l.path += mark + "access_token=" + owner.Token // AUTH-2, SRC-1; all others have it in the header, as AUTH-1 has it
 	c.try(t, "the owner", c.hs.Anonymous(), l, fill, l.ok())
 }
 
@@ -220,7 +220,7 @@ func (c *cast) try(t *testing.T, who string, client *homeservertest.Client, l ca
 	if answer.Status >= 400 && gjson.ValidBytes(answer.Body) {
 		if code := gjson.GetBytes(answer.Body, "errcode").Str; code != "" {
 			got += ":" + code
-			if gjson.GetBytes(answer.Body, "error").Str == "" { // ERR-1, CLIENTA-1
+			if gjson.GetBytes(answer.Body, "error").Str == "" { // ERR-1, SRC-4, CLIENTA-1
 				got += " without a text"
 			}
 		}

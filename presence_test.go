@@ -88,7 +88,7 @@ func TestPresence(t *testing.T) {
 	hs.Anonymous().Do(t, "GET", path(bob.User), nil).WantError(401, "M_MISSING_TOKEN")
 }
 
-// PROF-12: a change of the display name or the avatar is told as presence, with both and
+// PROF-12, SRC-11: a change of the display name or the avatar is told as presence, with both and
 // the presence as it is.
 func TestPresenceOfProfile(t *testing.T) {
 	t.Parallel()

@@ -204,7 +204,7 @@ func TestCapabilitiesHold(t *testing.T) {
 	}
 	s := newServer(t, nil)
 	w := do(s, "GET", "/_matrix/client/v3/capabilities", s.withAdmin(t), "")
-	if got := memberOf(w, "capabilities", "m.account_moderation"); got != `{"lock":true,"suspend":true}` { // CAP-9
+	if got := memberOf(w, "capabilities", "m.account_moderation"); got != `{"lock":true,"suspend":true}` { // CAP-9, SRC-8
 		t.Errorf("m.account_moderation is %s", got)
 	}
 }

@@ -262,7 +262,7 @@ func TestLoginWithKnownDevice(t *testing.T) {
 		t.Fatalf("second login: %s", w.Body)
 	}
 	if s.signedIn(laptop) {
-		t.Error("SDEV-3: the device's earlier token still works")
+		t.Error("SDEV-3, SRC-9: the device's earlier token still works")
 	}
 	if !s.signedIn(phone) || !s.signedIn(other) {
 		t.Error("SDEV-3: the token of another device does not work any more")

@@ -38,7 +38,7 @@ func TestProfile(t *testing.T) {
 
 	for _, name := range []string{"displayname", "avatar_url", "m.tz", "org.example.none", "never.set"} {
 		wantJSON(t, do(s, "DELETE", aliceProfile+"/"+name, token, ""), 200, `{}`)
-		want(t, do(s, "GET", aliceProfile+"/"+name, "", ""), 404, mxerr.MNotFound)
+		want(t, do(s, "GET", aliceProfile+"/"+name, "", ""), 404, mxerr.MNotFound) // PROF-2, SRC-12
 	}
 	wantJSON(t, do(s, "GET", aliceProfile, "", ""), 200, `{"org.example.mood":{"now":["happy",1.5,null,true]},"pronouns-x_1.0":"they"}`)
 }

@@ -74,7 +74,7 @@ func TestAddThreePIDRefused(t *testing.T) {
 	}
 }
 
-// 3PID-11: clients up to r0.5 add without interactive authentication; what else they send is no matter.
+// 3PID-11, SRC-7: clients up to r0.5 add without interactive authentication; what else they send is no matter.
 func TestLegacyThreePID(t *testing.T) {
 	t.Parallel()
 	c := newContacts(t, account.Unasked, nil)

@@ -347,7 +347,7 @@ func TestRegisterWithEmail(t *testing.T) {
 				`{"threepids":[{"medium":"email","address":"alice@example.org","validated_at":%d,"added_at":%[1]d}]}`, c.now.UnixMilli()))
 			for _, members := range []string{
 				`"identifier":{"type":"m.id.thirdparty","medium":"email","address":"ALICE@example.org"}`,
-				`"identifier":{"medium":"email","address":"alice@example.org"}`, // LOGIN-12
+				`"identifier":{"medium":"email","address":"alice@example.org"}`, // LOGIN-12, SRC-3
 				`"medium":"email","address":"alice@example.org"`,                // LOGIN-11, CLIENTA-11
 			} {
 				w := do(c, "POST", loginPath, "", `{"type":"m.login.password","password":"alice",`+members+`}`)
