@@ -1,8 +1,10 @@
 package homeserver_test
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -360,6 +362,48 @@ func TestPushAfterRestart(t *testing.T) {
 		same(t, "unread", n.Get("counts.unread").Int(), 4)
 	}
 	g.want(t, "what is new", hs.Login(t, "alice").Say(t, room, "four"))
+}
+
+// errorsIn hands out the errors in a log.
+type errorsIn chan string
+
+func (errorsIn) Enabled(context.Context, slog.Level) bool { return true }
+func (e errorsIn) WithAttrs([]slog.Attr) slog.Handler     { return e }
+func (e errorsIn) WithGroup(string) slog.Handler          { return e }
+func (e errorsIn) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "error" {
+			e <- a.Value.String()
+		}
+		return true
+	})
+	return nil
+}
+
+// PUSH-8: gateways on private addresses are refused unless they are allowed, and denied ones in any case.
+func TestPushToPrivateAddress(t *testing.T) {
+	t.Parallel()
+	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	for name, gateways := range map[string]homeserver.PushGateways{
+		"by default":         {Insecure: true},
+		"allowed and denied": {Insecure: true, Allow: loopback, Deny: loopback},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			log := make(errorsIn, 1000)
+			hs := homeservertest.New(t, homeserver.WithPushGateways(gateways), homeserver.WithLogger(slog.New(log)))
+			g := newGateway(t)
+			alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+			room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+			bob.Join(t, room)
+			g.push(t, bob)
+			alice.Say(t, room, "hello")
+			if err := <-log; !strings.Contains(err, "not public") {
+				t.Errorf("the error is %s", err)
+			}
+			same(t, "what got there", len(g.got), 0)
+		})
+	}
 }
 
 // GW-14: redirects are not followed, and long answers not read.

@@ -26,7 +26,8 @@ func (p PushGateways) permits(ip netip.Addr) bool {
 }
 
 // WithPushGateways says which push gateways users may choose. Addresses are
-// checked when the server connects to them, whatever name or redirect leads there.
+// checked when the server connects to them, whatever name leads there; redirects
+// are not followed.
 //
 // Default: those with a public address, over TLS.
 func WithPushGateways(gateways PushGateways) Option {
