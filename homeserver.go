@@ -116,6 +116,7 @@ func build(cfg *config) (*Server, error) {
 		RoomRules: rules,
 		Reports:   func(ctx context.Context, r room.Report) error { return cfg.reports(ctx, Report(r)) },
 		Notices:   cfg.noticesUser, NoticesName: cfg.noticesName,
+		Forgetting: cfg.forgetting,
 		InviteKeys: identity.Keys{Client: s.outbound},
 		Services:   cfg.services,
 	})
@@ -181,6 +182,7 @@ func build(cfg *config) (*Server, error) {
 		Capabilities: func(ctx context.Context, c *api.Caller) (account.Capabilities, error) {
 			is, err := s.accounts.Capabilities(ctx, c.User)
 			is.DefaultRoomVersion = cfg.roomVersion.ID
+			is.ForgetUponLeave = cfg.forgetting.UponLeave
 			return is, err
 		},
 		UnstableFeatures: map[string]bool{
@@ -201,6 +203,7 @@ func build(cfg *config) (*Server, error) {
 	}
 	s.chores = startChores(cfg.logger,
 		chore{name: "spread changed profiles", do: s.accounts.SpreadProfiles, atOnce: true},
+		chore{name: "delete forgotten rooms", do: s.rooms.DeleteForgotten},
 		chore{name: "sweep content", do: s.content.Sweep})
 	return s, nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/ca4c8834/homeserver/internal/content"
 	"github.com/ca4c8834/homeserver/internal/live"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
+	"github.com/ca4c8834/homeserver/internal/room"
 	"github.com/ca4c8834/homeserver/push"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/uia"
@@ -48,6 +49,7 @@ type config struct {
 	pushRules          push.Options
 	pushGateways       PushGateways
 	roomVersion        *events.RoomVersion
+	forgetting         Forgetting
 	cost               account.Cost
 	openUserDirectory  bool
 	noPresence         bool
@@ -256,6 +258,26 @@ func WithRoomVersion(version string) Option {
 			return
 		}
 		c.roomVersion = v
+	}
+}
+
+// Forgetting is what becomes of rooms that people have left: see [WithForgetting].
+type Forgetting = room.Forgetting
+
+// WithForgetting says what becomes of rooms that people have left. With UponLeave a
+// room is forgotten by everybody who leaves it or is removed from it, as if they had
+// asked for that: they do not see its history any more, and clients are told that it is
+// so. With DeleteAfter, a room that everybody who was ever in it has forgotten, and in
+// which nothing has happened for so long, is deleted within an hour, for good, with all
+// that was said in it, and with its aliases. A device that has not synced since then
+// does not hear that its user has left; 30 days are a good choice.
+//
+// Default: people forget rooms if they like, and no room is deleted.
+func WithForgetting(f Forgetting) Option {
+	return func(c *config) {
+		if c.forgetting = f; f.DeleteAfter < 0 {
+			c.fault("WithForgetting: DeleteAfter is %v", f.DeleteAfter)
+		}
 	}
 }
 

@@ -137,6 +137,7 @@ type View interface {
 	Timeline
 	State
 	Members
+	Deletion
 	Relations
 	Threads
 	Receipts
@@ -197,6 +198,7 @@ type Tx interface {
 	UserDirectoryWriter
 	TimelineWriter
 	MemberWriter
+	DeletionWriter
 	RelationWriter
 	ReceiptWriter
 	TypingWriter

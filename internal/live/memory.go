@@ -243,6 +243,9 @@ func (m *Memory) apply(changes []change) {
 			m.users.roomChanged(RoomChange{Num: c.room.Num, ID: c.room.ID, Pos: c.pos}, c.user)
 		case c.related:
 			c.room.relationAdded(c.pos)
+		case c.deleted:
+			m.settle(c.room)
+			m.roomDeleted(c.room)
 		case c.forgotten:
 			m.users.roomForgotten(c.user, c.room.Num)
 		default:
@@ -294,7 +297,7 @@ func (m *Memory) discard(changes []change) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, c := range slices.Backward(changes) {
-		if c.event == nil && c.redacted == nil {
+		if c.event == nil && c.redacted == nil && !c.deleted {
 			continue
 		}
 		d := c.room.draft

@@ -482,3 +482,56 @@ func TestIdleUsersAreForgotten(t *testing.T) {
 		t.Error("alice was remembered for an hour")
 	}
 }
+
+// A room that is deleted is not there for what comes after it in the same transaction,
+// comes back if the deletion is refused, and goes from the lists of its users.
+func TestDeleteRoom(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, live.DefaultLimit)
+	s.room("!r:test")
+	s.room("!other:test")
+	s.update(func(tx *live.Tx) error { _, err := member(tx, "!r:test", alice, "leave"); return err })
+	u, err := s.Connect(t.Context(), alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Disconnect(u)
+	watch := s.RoomAfter("!r:test", s.Position())
+	refused := errors.New("refused")
+	remove := func(err error) func(tx *live.Tx) error {
+		return func(tx *live.Tx) error {
+			d, e := tx.Room("!r:test")
+			if e != nil {
+				return e
+			}
+			if e := tx.DeleteRoom(d); e != nil {
+				return e
+			}
+			if _, e := member(tx, "!r:test", bob, "join"); !errors.Is(e, store.ErrNotFound) {
+				return fmt.Errorf("join afterwards: %w", e)
+			}
+			return err
+		}
+	}
+	if err := s.Update(t.Context(), remove(refused)); !errors.Is(err, refused) {
+		t.Fatal(err)
+	}
+	if _, err := s.Room(t.Context(), "!r:test"); err != nil {
+		t.Fatalf("after a refusal: %v", err)
+	}
+	s.update(func(tx *live.Tx) error { _, err := member(tx, "!r:test", bob, "ban"); return err })
+	<-watch
+	watch = s.RoomAfter("!r:test", s.Position())
+	forgets := u.Forgets()
+	s.update(remove(nil))
+	if _, err := s.Room(t.Context(), "!r:test"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("the room is there: %v", err)
+	}
+	if err := s.Update(t.Context(), remove(nil)); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("deleted twice: %v", err)
+	}
+	if list := u.RoomsSince(0); len(list) != 1 || list[0].ID != "!other:test" || u.Forgets() == forgets {
+		t.Errorf("alice's rooms are %v", list)
+	}
+	<-watch // who looks on finds out
+}

@@ -26,6 +26,7 @@ type change struct {
 	undo      undo            // of the room's draft
 	user      events.UserID   // has something new
 	forgotten bool            // the user has forgotten room
+	deleted   bool            // room is not there any more
 	receipts  bool            // room has new receipts, for the user or all
 	related   bool            // an event of room is related to another one
 	typing    func()          // makes who types in room what it is now

@@ -90,6 +90,9 @@ func (s *Service) setMember(tx *live.Tx, d *live.Draft, a Actor, c memberChange)
 		return now, nil
 	}
 	added, err := s.add(tx, d, e, store.Txn{})
+	if err == nil && s.Forgetting.UponLeave && (c.membership == events.MembershipLeave || c.membership == events.MembershipBan) {
+		return added, tx.ForgetRoom(c.target, d) // MEMB-34
+	}
 	if err != nil || c.membership != events.MembershipJoin || was == events.MembershipJoin {
 		return added, err
 	}

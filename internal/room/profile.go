@@ -44,16 +44,28 @@ func (s *Service) ProfileChanged(ctx context.Context, user events.UserID, names 
 	})
 }
 
-// LeaveAll makes a user leave every room, and rejects their invites and takes back
-// their knocks (DEACT-3). After an error it may be called again for what is left.
+// LeaveAll makes a user leave every room, rejects their invites, takes back their
+// knocks (DEACT-3), and forgets it all for them (MEMB-35). After an error it may be called again for what is left.
 func (s *Service) LeaveAll(ctx context.Context, user events.UserID) error {
 	present := []string{events.MembershipJoin, events.MembershipInvite, events.MembershipKnock}
-	return s.acrossRooms(ctx, user, present, func(tx *live.Tx, d *live.Draft) error {
+	err := s.acrossRooms(ctx, user, present, func(tx *live.Tx, d *live.Draft) error {
 		if !slices.Contains(present, d.Membership(user)) {
 			return nil
 		}
 		_, err := s.setMember(tx, d, Actor{User: user}, memberChange{target: user, membership: events.MembershipLeave})
 		return ignoreRefusal(err)
+	})
+	if err != nil {
+		return err
+	}
+	return s.Memory.Update(ctx, func(tx *live.Tx) error {
+		list, err := tx.RoomsOf(user)
+		for _, m := range list {
+			if err == nil && !m.Forgotten && !slices.Contains(present, m.Membership) {
+				err = tx.Tx.ForgetRoom(user, m.Room)
+			}
+		}
+		return err
 	})
 }
 

@@ -36,7 +36,7 @@ import (
 	"github.com/ca4c8834/homeserver/store"
 )
 
-// Config is what the service needs. All fields are required but the last.
+// Config is what the service needs. All fields are required but the last three.
 type Config struct {
 	Memory *live.Memory
 	Reader *reader.Reader
@@ -56,6 +56,9 @@ type Config struct {
 	// InviteKeys knows the keys of third-party invites; nil: none that somebody
 	// would have to be asked about is valid.
 	InviteKeys InviteKeys
+	// Forgetting is what becomes of rooms that people have left; the zero value: what
+	// they do about it.
+	Forgetting Forgetting
 	// Services are the application services; nil: there are none.
 	Services *appservice.Registry
 }

@@ -67,7 +67,11 @@ func (v *view) SharedRooms(a, b events.UserID) ([]store.Room, error) {
 
 // ForgetRoom implements store.MemberWriter.
 func (t *tx) ForgetRoom(user events.UserID, room store.RoomNum) error {
-	return t.mustChange(`UPDATE hs_members SET forgotten = 1 WHERE user_id = ? AND room = ?`, string(user), int64(room))
+	if err := t.mustChange(`UPDATE hs_members SET forgotten = 1 WHERE user_id = ? AND room = ?`, string(user), int64(room)); err != nil {
+		return err
+	}
+	_, err := t.exec(`INSERT INTO hs_forgotten_rooms (room) VALUES (?) ON CONFLICT (room) DO NOTHING`, int64(room))
+	return err
 }
 
 // putMember keeps the row of a member event's user.

@@ -33,6 +33,7 @@ type writes interface {
 	store.UserDirectoryWriter
 	store.TimelineWriter
 	store.MemberWriter
+	store.DeletionWriter
 	store.RelationWriter
 	store.ReceiptWriter
 	store.TypingWriter

@@ -73,6 +73,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"timeline", timeline()},
 		{"state", state()},
 		{"members", members()},
+		{"deletion", deletion()},
 		{"relations", relations()},
 		{"threads", threads()},
 		{"receipts", receipts()},
