@@ -252,6 +252,22 @@ test("signing in on the page of the server", async () => {
     await page.close();
 });
 
+test("signing in on the page of the server, for an older app and for none", async () => {
+    for (const old of [true, false]) {
+        const page = await browser.context.newPage();
+        const app = new EventEmitter();
+        await page.exposeFunction(old ? "onLogin" : "unheard", (answer) => void app.emit("signedIn", answer)); // LOGIN-19
+        await page.goto(`${program.homeserver}/_matrix/static/client/login/`);
+        await page.getByLabel("Username").fill("alice");
+        await page.getByLabel("Password").fill("wonderland");
+        const signedIn = old && once(app, "signedIn");
+        await page.keyboard.press("Enter");
+        if (old) assert.equal((await signedIn)[0].user_id, "@alice:example.org");
+        else assert.match(await refusal(page), /no app/);
+        await page.close();
+    }
+});
+
 test("a link in a mail leads back to the app", async () => {
     const next = `${program.site}/app.html?from=mail`;
     const started = await request("POST", "/account/3pid/email/requestToken", { client_secret: "x", send_attempt: 1, email: "alice@example.com", next_link: next });
