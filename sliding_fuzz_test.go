@@ -19,6 +19,8 @@ func FuzzSlidingSync(f *testing.F) {
 			"b":{"timeline_limit":0,"ranges":[]}}}`,
 		`{"extensions":{"to_device":{"enabled":true,"since":"1-1","limit":1},"e2ee":{"enabled":true},"receipts":{"enabled":true,"lists":["*"]},
 			"typing":{"enabled":true,"rooms":[]},"account_data":{"enabled":true,"lists":["a"]}}}`,
+		`{"pos":"1-1","timeout":-1,"lists":{"a":{"timeline_limit":1,"range":[0,1],"filters":{"is_invited":false},
+			"required_state":{"include":[{},{"type":"a"},{"state_key":"b"}],"exclude":[{"type":"m.room.member"}],"lazy_members":true}}}}`,
 		`{"lists":{"a":{"timeline_limit":9223372036854775807,"ranges":[[9223372036854775806,9223372036854775807]]}}}`,
 	} {
 		f.Add(body, true)
@@ -30,16 +32,18 @@ func FuzzSlidingSync(f *testing.F) {
 		if again {
 			path = slidingURL(before)
 		}
-		answer := alice.Do(t, "POST", path, body)
-		switch answer.Status {
-		case 200:
-			if at := pos(answer.JSON()); at == "" {
-				t.Errorf("no position: %v", answer)
+		for _, path := range []string{path, slidingV4Path} {
+			answer := alice.Do(t, "POST", path, body)
+			switch answer.Status {
+			case 200:
+				if at := pos(answer.JSON()); at == "" {
+					t.Errorf("no position: %v", answer)
+				}
+			case 400, 413:
+				answer.JSON()
+			default:
+				t.Errorf("%v", answer)
 			}
-		case 400, 413:
-			answer.JSON()
-		default:
-			t.Errorf("%v", answer)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package sync
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/ca4c8834/homeserver/events"
@@ -86,21 +87,35 @@ func TestConnectionAcknowledges(t *testing.T) {
 func TestInterestsCover(t *testing.T) {
 	t.Parallel()
 	rnd := rand.New(rand.NewPCG(1, 2))
-	words := []string{"*", "a", "b", events.TypeMember, ownKey, lazyKey, string(alice)}
+	words := []string{"", "a", "b", events.TypeMember, string(alice)}
 	pick := func() string { return words[rnd.IntN(len(words))] }
 	random := func() *interest {
-		r := SlidingRoom{TimelineLimit: rnd.IntN(3)}
-		for range rnd.IntN(4) {
-			r.RequiredState = append(r.RequiredState, events.StateKey{Type: pick(), Key: pick()})
+		patterns := func(n int) (list []StatePattern) {
+			for range rnd.IntN(n) {
+				list = append(list, StatePattern{Type: pick(), Key: pick(), AnyType: rnd.IntN(4) == 0, AnyKey: rnd.IntN(4) == 0})
+			}
+			return list
 		}
-		return newInterest(r, alice)
+		return newInterest(SlidingRoom{
+			TimelineLimit: rnd.IntN(3), LazyMembers: rnd.IntN(4) == 0, Include: patterns(4), Exclude: patterns(2),
+		})
 	}
 	covering := 0
 	for range 20_000 {
 		i, o := random(), random()
 		both := joinInterests([]*interest{i, o})
-		if !both.covers(i) || !both.covers(o) || !i.covers(i) {
+		again := *i
+		if !both.covers(i) || !both.covers(o) || !i.covers(&again) {
 			t.Fatalf("%+v and %+v are not covered by %+v", i, o, both)
+		}
+		for _, typ := range words {
+			for _, key := range words {
+				want := i.wants(typ, key) || o.wants(typ, key)
+				if search, members := both.searches(); both.wants(typ, key) != want ||
+					want && !slices.Contains(both.exactKeys(), events.StateKey{Type: typ, Key: key}) && (!search || typ == events.TypeMember && !members) {
+					t.Fatalf("%+v and %+v together want %s %s: %+v", i, o, typ, key, both)
+				}
+			}
 		}
 		if !i.covers(o) {
 			continue

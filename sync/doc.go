@@ -41,6 +41,10 @@
 // connection only. The memory is not stored: after a restart, or when there are too
 // many connections, a position is unknown and the client begins anew.
 //
+// Clients ask in the form that they have spoken while sliding sync was a proposal, or in
+// the one in which it was accepted. Both become the same request, and an answer differs
+// in the names of some members and in what else it says of a room (SlidingRequest.V4).
+//
 // Which rooms are in the windows follows from the rooms as they are now (roster.go):
 // for each list of a connection the rooms that match its filters are kept in order and
 // brought up to date by the changes alone. As long as a client asks for the same,

@@ -326,7 +326,7 @@ func (s *slide) look(ctx context.Context, c live.RoomChange, in source) error {
 		want.limit <= int(was.limit) && was.interest.coversState(want) {
 		return nil
 	}
-	return s.visit(ctx, c, want, extras)
+	return s.visit(ctx, c, want, extras, in)
 }
 
 // extras says which extensions are asked for a room.

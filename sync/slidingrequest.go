@@ -17,6 +17,9 @@ type SlidingRequest struct {
 	// Pos is that of the answer before; "" begins anew (SLIDE-8).
 	Pos   string
 	TxnID string // sent back
+	// V4 asks for an answer in the form that the proposal was accepted in, instead of
+	// the one that clients spoke before (SLIDE-52).
+	V4 bool
 	// Timeout is how long to wait if there is nothing new.
 	Timeout time.Duration
 	// Lists and Subscriptions say which rooms are asked for; a room that is in
@@ -29,10 +32,19 @@ type SlidingRequest struct {
 // SlidingRoom is what is asked for of a room.
 type SlidingRoom struct {
 	TimelineLimit int // how many events; capped
-	// RequiredState is the state that is wanted: "*" stands for all types or all
-	// state keys, "$ME" as a state key for the user, "$LAZY" as the state key of
-	// members for those whom the timeline is about (SLIDE-23 to SLIDE-25).
-	RequiredState []events.StateKey
+	// Include is the state that is wanted, Exclude that which is not, though it is
+	// included (SLIDE-23, SLIDE-51).
+	Include, Exclude []StatePattern
+	// LazyMembers asks for the members whom the timeline is about, of whom a pattern
+	// for all state has none then (SLIDE-25).
+	LazyMembers bool
+}
+
+// StatePattern stands for one state event, for all of a type, for all with a state
+// key, or for all.
+type StatePattern struct {
+	Type, Key       string
+	AnyType, AnyKey bool
 }
 
 // SlidingList asks for rooms by their places in the order of their newest events.
@@ -97,7 +109,8 @@ func (s *SlidingScope) equal(o *SlidingScope) bool {
 }
 
 func (r SlidingRoom) equal(o SlidingRoom) bool {
-	return r.TimelineLimit == o.TimelineLimit && slices.Equal(r.RequiredState, o.RequiredState)
+	return r.TimelineLimit == o.TimelineLimit && r.LazyMembers == o.LazyMembers &&
+		slices.Equal(r.Include, o.Include) && slices.Equal(r.Exclude, o.Exclude)
 }
 
 func (l SlidingList) equal(o SlidingList) bool {
@@ -182,13 +195,13 @@ type source struct {
 func newAsked(r *SlidingRequest) *asked {
 	a := &asked{SlidingRequest: *r, lists: map[string]*interest{}, rooms: map[events.RoomID]*interest{}}
 	for name, l := range r.Lists {
-		a.lists[name] = newInterest(l.SlidingRoom, r.User)
+		a.lists[name] = newInterest(l.SlidingRoom)
 	}
 	var last SlidingRoom
 	var interest *interest
 	for id, room := range r.Subscriptions {
 		if interest == nil || !last.equal(room) { // clients ask for the same of all
-			last, interest = room, newInterest(room, r.User)
+			last, interest = room, newInterest(room)
 		}
 		a.rooms[id] = interest
 	}

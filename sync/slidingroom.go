@@ -36,7 +36,7 @@ type glance struct {
 }
 
 // visit tells of a room what the client does not know.
-func (s *slide) visit(ctx context.Context, c live.RoomChange, want *interest, extras extras) error {
+func (s *slide) visit(ctx context.Context, c live.RoomChange, want *interest, extras extras, in source) error {
 	room, err := s.Memory.Room(ctx, c.ID)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
@@ -68,12 +68,37 @@ func (s *slide) visit(ctx context.Context, c live.RoomChange, want *interest, ex
 	if err != nil {
 		return err
 	}
+	if g.some && g.V4 {
+		g.standing(in)
+	}
 	g.out.close('}')
 	if g.some {
 		s.sections = append(s.sections, section{room.ID, g.out.buf})
 	}
 	s.rooms[room.Num] = g.now
 	return nil
+}
+
+// name chooses the name that a member has in the form of the answer.
+func (g *glance) name(before, v4 string) string {
+	if g.V4 {
+		return v4
+	}
+	return before
+}
+
+// standing tells what the room is to the user and in which lists (SLIDE-52).
+func (g *glance) standing(in source) {
+	g.field("membership").string(g.member.Membership())
+	if len(in.lists) == 0 {
+		return
+	}
+	w := g.field("lists")
+	w.open('[')
+	for _, name := range in.lists {
+		w.string(name)
+	}
+	w.close(']')
 }
 
 // joined tells of a room that the user is in: from the beginning, unless they have
@@ -103,7 +128,7 @@ func (g *glance) stripped(ctx context.Context) error {
 	if g.initial {
 		g.field("initial").bool(true)
 		g.field("bump_stamp").int(int(g.member.Pos)) // SLIDE-38
-		g.field("invite_state").raw(reader.AppendStripped(nil, g.room, g.until, g.member))
+		g.field(g.name("invite_state", "stripped_state")).raw(reader.AppendStripped(nil, g.room, g.until, g.member))
 	}
 	g.direct()
 	return g.tellExtras(ctx)
@@ -135,8 +160,13 @@ func (g *glance) tellOwn(ctx context.Context) error {
 		g.field("initial").bool(true)
 	}
 	g.field("bump_stamp").int(int(g.member.Pos))
-	g.field("required_state").open('[')
-	g.event(g.member)
+	if g.V4 {
+		g.field("stripped_state").open('[')
+		g.out.raw(g.member.AppendStripped(nil))
+	} else {
+		g.field("required_state").open('[')
+		g.event(g.member)
+	}
 	g.out.close(']')
 	return g.tellExtras(ctx)
 }
@@ -158,7 +188,7 @@ func (g *glance) tellAbout(ctx context.Context, initial bool) error {
 		g.field("initial").bool(true) // SLIDE-31
 	}
 	if g.expanded {
-		g.field("unstable_expanded_timeline").bool(true) // SLIDE-26
+		g.field(g.name("unstable_expanded_timeline", "expanded_timeline")).bool(true) // SLIDE-26
 	}
 	if initial || g.expanded || len(g.page.events) > 0 || g.page.limited {
 		if err := g.writeTimeline(ctx); err != nil {
@@ -179,7 +209,7 @@ func (g *glance) tellAbout(ctx context.Context, initial bool) error {
 		return err
 	}
 	g.direct()
-	if g.member.Membership() == events.MembershipJoin {
+	if g.member.Membership() == events.MembershipJoin && !g.V4 {
 		if err := g.count(ctx); err != nil {
 			return err
 		}
@@ -226,7 +256,7 @@ func (g *glance) writeTimeline(ctx context.Context) error {
 		}
 	}
 	fresh := 0
-	g.field("timeline").open('[')
+	g.field(g.name("timeline", "timeline_events")).open('[')
 	for _, e := range g.page.events {
 		g.event(e)
 		if !g.first && e.Pos > g.since { // SLIDE-34

@@ -14,9 +14,12 @@ import (
 )
 
 // slidingSync serves what is new in windows of the list of rooms: simplified sliding sync, MSC4186, in the form that
-// clients speak before it is part of the specification.
+// clients speak before it is part of the specification, and in the one that was accepted (slidingsyncv4.go).
 func (a *API) slidingSync() []route {
-	return []route{post("/org.matrix.simplified_msc3575/sync", byUser, a.postSlidingSync).at("unstable").guests().forNamedUser()}
+	return []route{
+		post("/org.matrix.simplified_msc3575/sync", byUser, a.postSlidingSync).at("unstable").guests().forNamedUser(),
+		post("/sync", byUser, a.postSlidingSyncV4).at("v4").guests().forNamedUser(), // SLIDE-50
+	}
 }
 
 type slidingIn struct {
@@ -86,13 +89,6 @@ const (
 )
 
 func (a *API) postSlidingSync(ctx context.Context, c *caller, in slidingIn) (rawJSON, error) {
-	state, err := presenceOf(in.SetPresence)
-	if err != nil {
-		return nil, err
-	}
-	if len(in.Connection) > maxConnectionID {
-		return nil, mxerr.InvalidParam("conn_id", "is too long")
-	}
 	r := sync.SlidingRequest{
 		User: c.User, Device: c.Device, Connection: in.Connection, Pos: in.Pos, TxnID: in.TxnID,
 		Timeout:       milliseconds(in.Timeout),
@@ -106,23 +102,45 @@ func (a *API) postSlidingSync(ctx context.Context, c *caller, in slidingIn) (raw
 	if len(in.Subscriptions) > maxSubscriptions {
 		return nil, mxerr.InvalidParam("room_subscriptions", fmt.Sprintf("has more than %d rooms", maxSubscriptions))
 	}
-	entries := 0
+	var err error
 	for name, l := range in.Lists {
-		list, err := l.request(name)
-		if err != nil {
+		if r.Lists[name], err = l.request(name, c.User); err != nil {
 			return nil, err
 		}
-		if entries += len(list.RequiredState); entries > maxStateEntries {
-			return nil, mxerr.InvalidParam("lists", fmt.Sprintf("ask for more than %d entries of required_state", maxStateEntries))
-		}
-		r.Lists[name] = list
 	}
 	for id, room := range in.Subscriptions {
-		if r.Subscriptions[events.RoomID(id)], err = room.request("room_subscriptions." + id); err != nil {
+		if r.Subscriptions[events.RoomID(id)], err = room.request("room_subscriptions."+id, c.User); err != nil {
 			return nil, err
 		}
 	}
-	done, err := a.Presence.Sync(ctx, c.User, c.Device, state)
+	return a.slide(ctx, r, in.SetPresence)
+}
+
+// slide answers a request in whatever form.
+func (a *API) slide(ctx context.Context, r sync.SlidingRequest, setPresence string) (rawJSON, error) {
+	state, err := presenceOf(setPresence)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.Connection) > maxConnectionID {
+		return nil, mxerr.InvalidParam("conn_id", "is too long")
+	}
+	entries := 0
+	for name, l := range r.Lists {
+		if name == "" || len(name) > maxListName ||
+			strings.Trim(name, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~") != "" {
+			return nil, mxerr.InvalidParam("lists", "has a list whose name is not 1 to 255 of 0-9a-zA-Z-._~")
+		}
+		if entries += len(l.Include) + len(l.Exclude); entries > maxStateEntries {
+			return nil, mxerr.InvalidParam("lists", fmt.Sprintf("ask for more than %d entries of required_state", maxStateEntries))
+		}
+	}
+	for id, room := range r.Subscriptions {
+		if len(room.Include)+len(room.Exclude) > maxStateEntries {
+			return nil, mxerr.InvalidParam(fmt.Sprintf("room_subscriptions.%s.required_state", id), "has too many entries")
+		}
+	}
+	done, err := a.Presence.Sync(ctx, r.User, r.Device, state)
 	if err != nil {
 		return nil, err
 	}
@@ -131,58 +149,80 @@ func (a *API) postSlidingSync(ctx context.Context, c *caller, in slidingIn) (raw
 	return rawJSON(answer), err
 }
 
-func (l *slidingList) request(name string) (out sync.SlidingList, err error) {
+func (l *slidingList) request(name string, user events.UserID) (out sync.SlidingList, err error) {
 	at := "lists." + name
-	if name == "" || len(name) > maxListName ||
-		strings.Trim(name, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~") != "" {
-		return out, mxerr.InvalidParam("lists", "has a list whose name is not 1 to 255 of 0-9a-zA-Z-._~")
-	}
-	if out.SlidingRoom, err = l.slidingRoom.request(at); err != nil {
+	if out.SlidingRoom, err = l.slidingRoom.request(at, user); err != nil {
 		return out, err
 	}
 	if len(l.Ranges) > maxListRanges {
 		return out, mxerr.InvalidParam(at+".ranges", "are too many")
 	}
-	for _, r := range l.Ranges {
-		if len(r) != 2 || r[0] < 0 || r[1] < r[0] {
-			return out, mxerr.InvalidParam(at+".ranges", "must be pairs of a first and a last place")
-		}
-		const beyond = 1 << 30 // more than anybody has
-		out.Ranges = append(out.Ranges, [2]int{int(min(r[0], beyond)), int(min(r[1], beyond))})
-	}
-	if out.Ranges == nil && l.Ranges != nil {
+	if l.Ranges != nil {
 		out.Ranges = [][2]int{}
 	}
-	f := &l.Filters
-	if max(len(f.Spaces), len(f.Tags), len(f.NotTags)) > maxFilterValues {
-		return out, mxerr.InvalidParam(at+".filters", "have too many values")
+	for _, r := range l.Ranges {
+		places, err := slidingRange(at+".ranges", r)
+		if err != nil {
+			return out, err
+		}
+		out.Ranges = append(out.Ranges, places)
 	}
-	out.Filters = sync.SlidingFilters{
-		DM: f.DM, Encrypted: f.Encrypted, Invite: f.Invite,
-		Spaces: roomIDs(f.Spaces), Tags: f.Tags, NotTags: f.NotTags, NameLike: f.NameLike,
-	}
-	if out.Filters.RoomTypes, err = roomTypes(at+".filters.room_types", f.RoomTypes); err != nil {
-		return out, err
-	}
-	out.Filters.NotRoomTypes, err = roomTypes(at+".filters.not_room_types", f.NotRoomTypes)
+	out.Filters, err = l.Filters.request(at + ".filters")
 	return out, err
 }
 
-func (r *slidingRoom) request(at string) (out sync.SlidingRoom, err error) {
-	if r.TimelineLimit < 0 { // SLIDE-13
-		return out, mxerr.InvalidParam(at+".timeline_limit", "must not be negative")
+// slidingRange reads the first and the last place of a window.
+func slidingRange(at string, r []int64) ([2]int, error) {
+	if len(r) != 2 || r[0] < 0 || r[1] < r[0] {
+		return [2]int{}, mxerr.InvalidParam(at, "must be of a first and a last place")
 	}
-	if len(r.RequiredState) > maxStateEntries {
-		return out, mxerr.InvalidParam(at+".required_state", "has too many entries")
+	const beyond = 1 << 30 // more than anybody has
+	return [2]int{int(min(r[0], beyond)), int(min(r[1], beyond))}, nil
+}
+
+func (f *slidingFilters) request(at string) (out sync.SlidingFilters, err error) {
+	if max(len(f.Spaces), len(f.Tags), len(f.NotTags)) > maxFilterValues {
+		return out, mxerr.InvalidParam(at, "have too many values")
 	}
-	out.TimelineLimit = int(min(r.TimelineLimit, 1<<30))
+	out = sync.SlidingFilters{
+		DM: f.DM, Encrypted: f.Encrypted, Invite: f.Invite,
+		Spaces: roomIDs(f.Spaces), Tags: f.Tags, NotTags: f.NotTags, NameLike: f.NameLike,
+	}
+	if out.RoomTypes, err = roomTypes(at+".room_types", f.RoomTypes); err != nil {
+		return out, err
+	}
+	out.NotRoomTypes, err = roomTypes(at+".not_room_types", f.NotRoomTypes)
+	return out, err
+}
+
+func (r *slidingRoom) request(at string, user events.UserID) (out sync.SlidingRoom, err error) {
+	if out.TimelineLimit, err = timelineLimit(at, r.TimelineLimit); err != nil {
+		return out, err
+	}
 	for _, k := range r.RequiredState {
 		if len(k) != 2 {
 			return out, mxerr.InvalidParam(at+".required_state", "must be pairs of a type and a state key")
 		}
-		out.RequiredState = append(out.RequiredState, events.StateKey{Type: k[0], Key: k[1]})
+		p := sync.StatePattern{Type: k[0], Key: k[1], AnyType: k[0] == "*", AnyKey: k[1] == "*"}
+		switch {
+		case p.Type == events.TypeMember && p.Key == "$LAZY": // SLIDE-25
+			out.LazyMembers = true
+			continue
+		case p.AnyType && p.AnyKey: // SLIDE-23: with the members, lazy or not
+			out.Include = append(out.Include, sync.StatePattern{Type: events.TypeMember, AnyKey: true})
+		case p.Key == "$ME": // SLIDE-24
+			p.Key = string(user)
+		}
+		out.Include = append(out.Include, p)
 	}
 	return out, nil
+}
+
+func timelineLimit(at string, n int64) (int, error) {
+	if n < 0 { // SLIDE-13
+		return 0, mxerr.InvalidParam(at+".timeline_limit", "must not be negative")
+	}
+	return int(min(n, 1<<30)), nil
 }
 
 // roomTypes reads a list of types, in which null stands for rooms without one (SLIDE-22).
