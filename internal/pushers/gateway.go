@@ -65,8 +65,8 @@ func (s *Service) deliver(ctx context.Context, key store.PusherKey, n notice) er
 	return s.tell(ctx, &m)
 }
 
-// tellBadge pushes how much is unread, if that is less than what was pushed last
-// (GW-8).
+// tellBadge pushes how much is unread, if that is less than what was pushed last, or
+// nothing was pushed since the server has started (GW-8).
 func (s *Service) tellBadge(ctx context.Context, key store.PusherKey) error {
 	m := message{}
 	err := s.Memory.View(ctx, func(v store.View) (err error) {

@@ -71,11 +71,6 @@ func (l *lane) fallBehind(covers, offered store.Pos) {
 	l.offered = max(l.offered, offered)
 }
 
-// forget drops what waits, which is found again later.
-func (l *lane) forget() {
-	l.queue, l.behind, l.covers = nil, true, l.done
-}
-
 // idle reports whether there is nothing to do.
 func (l *lane) idle() bool { return len(l.queue) == 0 && !l.behind && !l.badge }
 
@@ -191,37 +186,53 @@ func (s *Service) step(ctx context.Context, l *lane) error {
 
 // failed is what happens to a lane when a step has failed: it waits, or it is gone.
 func (s *Service) failed(ctx context.Context, l *lane, err error) {
-	if errors.Is(err, errRejected) { // GW-10
+	about := []any{slog.String("user_id", string(l.key.User)), slog.String("gateway", l.gateway), slog.Any("error", err)}
+	switch {
+	case errors.Is(err, errRejected): // GW-10
 		if err := s.drop(ctx, l.key); err != nil && ctx.Err() == nil {
-			s.Logger.WarnContext(ctx, "delete rejected pusher", slog.String("user_id", string(l.key.User)), slog.Any("error", err))
+			s.Logger.WarnContext(ctx, "delete rejected pusher", about...)
 		}
+		s.abandon(l)
+	case errors.Is(err, errGone):
+		s.abandon(l)
+	case errors.Is(err, errUnanswered): // users choose their gateways
+		s.Logger.DebugContext(ctx, "push", about...)
+		s.wait(l)
+	default:
+		if ctx.Err() == nil {
+			s.Logger.WarnContext(ctx, "push", about...)
+		}
+		s.wait(l)
 	}
+}
+
+// abandon ends a lane whose pusher does not exist any more.
+func (s *Service) abandon(l *lane) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if errors.Is(err, errRejected) || errors.Is(err, errGone) {
-		if s.lanes[l.key] == l {
-			delete(s.lanes, l.key)
-		}
-		*l = lane{key: l.key, gateway: l.gateway, busy: true}
-		return
+	if s.lanes[l.key] == l {
+		delete(s.lanes, l.key)
 	}
+	*l = lane{key: l.key, gateway: l.gateway, busy: true}
+}
+
+// wait lets a lane have no turn for a while, the longer the more often it has failed
+// (GW-11). What waits in it is found again after that.
+func (s *Service) wait(l *lane) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.closed {
 		return
 	}
-	level := slog.LevelWarn
-	if errors.Is(err, errUnanswered) { // users choose their gateways
-		level = slog.LevelDebug
-	}
-	s.Logger.Log(ctx, level, "push", slog.String("user_id", string(l.key.User)), slog.String("gateway", l.gateway), slog.Any("error", err))
 	if len(l.queue) > 0 || l.behind {
-		l.forget()
+		l.queue, l.behind, l.covers = nil, true, l.done
 	}
-	wait := longWait
+	pause := longWait
 	if l.failures < 12 { // 2^12 s are more than an hour
-		wait = min(firstWait<<l.failures, longWait)
+		pause = min(firstWait<<l.failures, longWait)
 	}
 	l.failures++
-	l.timer = time.AfterFunc(wait, func() {
+	l.timer = time.AfterFunc(pause, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		l.timer = nil

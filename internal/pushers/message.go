@@ -4,7 +4,6 @@ import (
 	"strconv"
 
 	"github.com/tidwall/gjson"
-	"github.com/tidwall/sjson"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/live"
@@ -49,17 +48,30 @@ func (m *message) append(dst []byte) []byte {
 func (m *message) appendDevice(dst []byte, onlyID bool) []byte {
 	p := &m.pusher
 	dst = events.AppendString(append(dst, `,"devices":[{"app_id":`...), p.AppID)
-	data, err := sjson.DeleteBytes(p.Data, "url")
-	if err != nil {
-		data = []byte(`{}`)
-	}
-	dst = append(append(dst, `,"data":`...), data...)
+	dst = appendData(append(dst, `,"data":`...), p.Data)
 	dst = appendText(dst, "pushkey", p.Key)
 	dst = strconv.AppendInt(append(dst, `,"pushkey_ts":`...), p.KeyTS/1000, 10)
 	if m.event != nil && !onlyID {
 		dst = append(append(dst, `,"tweaks":`...), m.notice.tweaks...)
 	}
 	return append(dst, "}]"...)
+}
+
+// appendData appends what a client has given for its gateway, as it was given.
+func appendData(dst, data []byte) []byte {
+	separator := byte('{')
+	gjson.ParseBytes(data).ForEach(func(name, value gjson.Result) bool {
+		if name.Str != "url" {
+			dst = append(append(dst, separator), name.Raw...)
+			dst = append(append(dst, ':'), value.Raw...)
+			separator = ','
+		}
+		return true
+	})
+	if separator == '{' {
+		dst = append(dst, '{')
+	}
+	return append(dst, '}')
 }
 
 // appendEvent appends what the full format tells of an event.

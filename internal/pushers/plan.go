@@ -3,6 +3,7 @@ package pushers
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -91,6 +92,9 @@ func (s *Service) round(ctx context.Context, t stir, until store.Pos) error {
 	later := newStir()
 	for id := range t.rooms {
 		room, err := s.Memory.Room(ctx, id)
+		if _, ok := errors.AsType[*live.UnknownVersionError](err); ok { // nobody else is to suffer from that
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("room %s: %w", id, err)
 		}
