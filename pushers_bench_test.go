@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/ca4c8834/homeserver"
 	"github.com/ca4c8834/homeserver/homeservertest"
 )
@@ -66,4 +68,16 @@ func BenchmarkPush(b *testing.B) {
 		d.do("POST", "/v3/pushers/set", token, strings.Replace(body, `"key"`, fmt.Sprintf(`"key%d"`, i), 1))
 	}
 	run("all", members-1)
+	read := func() { // by one of them, whose badge goes
+		last := gjson.GetBytes(d.get(homeservertest.Path("/v3/rooms/{}/messages?dir=b&limit=1", room), alice), "chunk.0.event_id").Str
+		d.do("POST", homeservertest.Path("/v3/rooms/{}/receipt/m.read/{}", room, last), tokens[0], `{}`)
+		<-got
+	}
+	b.Run("all, and one reads", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			say(members - 1)
+			read()
+		}
+	})
 }

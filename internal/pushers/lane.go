@@ -17,10 +17,12 @@ const (
 	maxPerGateway = 32
 )
 
-// How long a lane waits after failures (GW-11).
+// How long a lane waits after failures (GW-11), and how many there are in a day, after
+// which nobody cares for a number any more.
 const (
-	firstWait = time.Second
-	longWait  = time.Hour
+	firstWait  = time.Second
+	longWait   = time.Hour
+	badgeTries = 35
 )
 
 // lane is a pusher that has something to do. It belongs to Service.mu.
@@ -176,7 +178,7 @@ func (s *Service) step(ctx context.Context, l *lane) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if err != nil {
-			l.badge = true
+			l.badge = l.failures < badgeTries
 			return err
 		}
 		l.failures = 0

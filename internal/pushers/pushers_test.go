@@ -84,6 +84,23 @@ func TestBackoff(t *testing.T) {
 	})
 }
 
+// GW-8, GW-11: the number of unread events is given up as well.
+func TestBadgeGivenUp(t *testing.T) {
+	t.Parallel()
+	in(t, func(t *testing.T, h *house) {
+		h.push(bob, "gw")
+		h.gateways.set(fails)
+		h.ReceiptSet(bob)
+		time.Sleep(48 * time.Hour)
+		tried := h.gateways.take()
+		if took := tried[len(tried)-1].at.Sub(tried[0].at); took < 22*time.Hour || took > 26*time.Hour {
+			t.Errorf("given up after %v", took)
+		}
+		same(t, "told", tried[0].n.Get("counts").Raw, `{"unread":0}`)
+		h.rests()
+	})
+}
+
 func pusherOf(h *house, key store.PusherKey) (p Pusher, err error) {
 	err = h.st.View(h.Context(), func(v store.View) error {
 		p, err = v.Pusher(key)

@@ -67,6 +67,7 @@ type key struct {
 type entry struct {
 	upTo     store.Pos
 	receipts store.Pos // up to here receipts are taken into account
+	read     Positions // by those of the user
 	counts   Counts
 }
 
@@ -83,21 +84,25 @@ func (s *Service) Of(ctx context.Context, scope *reader.Scope, until store.Pos, 
 	e, ok := s.remembered[k]
 	s.mu.Unlock()
 	receiptsAt := scope.Room.ReceiptsChanged()
-	if ok && e.upTo == until && e.receipts >= receiptsAt {
-		return e.counts, nil
+	if ok && e.receipts < receiptsAt { // somebody's: for most, not their own
+		read, err := s.positions(ctx, scope)
+		if err != nil {
+			return Counts{}, err
+		}
+		if ok = read.equal(e.read); ok {
+			e.receipts = receiptsAt
+			s.remember(k, e)
+		}
 	}
-	if scope.Room.Newest() <= e.upTo && e.receipts >= receiptsAt && ok {
+	if ok && (e.upTo == until || scope.Room.Newest() <= e.upTo) {
 		return e.counts, nil
 	}
 	c := count{service: s, scope: scope, ignored: ignored}
 	var err error
-	if ok && e.upTo <= until && e.receipts >= receiptsAt {
-		c.counts, c.after = e.counts, e.upTo
-		if err = c.run(ctx, until); err == nil && c.redactions {
-			ok = false
-		}
-	} else {
-		ok = false
+	if ok = ok && e.upTo <= until; ok {
+		c.counts, c.after, c.read = e.counts, e.upTo, e.read
+		err = c.run(ctx, until)
+		ok = !c.redactions
 	}
 	if err == nil && !ok {
 		c = count{service: s, scope: scope, ignored: ignored}
@@ -108,8 +113,18 @@ func (s *Service) Of(ctx context.Context, scope *reader.Scope, until store.Pos, 
 	if err != nil {
 		return Counts{}, err
 	}
-	s.remember(k, entry{upTo: until, receipts: receiptsAt, counts: c.counts})
+	s.remember(k, entry{upTo: until, receipts: receiptsAt, read: c.read, counts: c.counts})
 	return c.counts, nil
+}
+
+// positions returns up to where the user of the scope has read each timeline.
+func (s *Service) positions(ctx context.Context, scope *reader.Scope) (read Positions, err error) {
+	err = s.memory.View(ctx, func(v store.View) error {
+		rows, err := v.ReceiptsOf(scope.User, scope.Room.Num)
+		read = positions(rows)
+		return err
+	})
+	return read, err
 }
 
 // Read returns up to where the user of the scope has read each timeline.
@@ -186,13 +201,17 @@ func (p Positions) Covers(pos store.Pos, thread events.EventID) bool {
 	return pos <= max(p.all, p.threads[name])
 }
 
+func (p Positions) equal(q Positions) bool { return p.all == q.all && maps.Equal(p.threads, q.threads) }
+
 // positions returns what receipts say.
-func positions(rows []store.Receipt) Positions {
-	p := Positions{threads: map[string]store.Pos{}}
+func positions(rows []store.Receipt) (p Positions) {
 	for _, r := range rows {
 		if r.Thread == "" {
 			p.all = max(p.all, r.EventPos)
 		} else {
+			if p.threads == nil {
+				p.threads = map[string]store.Pos{}
+			}
 			p.threads[r.Thread] = max(p.threads[r.Thread], r.EventPos)
 		}
 	}
