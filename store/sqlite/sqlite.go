@@ -158,7 +158,7 @@ func openOwn(dsn string, fill func(serializer) error) (store.Store, error) {
 // with "hs_" are touched. The Store keeps up to 17 connections of db for itself
 // (fewer if db has a limit; with a limit of one, and for a database in memory,
 // exactly one) and sets on them journal_mode = WAL, synchronous = FULL,
-// busy_timeout, cache_size and temp_store. The host must not write to the hs_
+// busy_timeout, cache_size, temp_store and wal_autocheckpoint. The host must not write to the hs_
 // tables, and should keep its own writing transactions short: they hold up the
 // Store's. Close gives the connections back and leaves db open.
 func OpenDB(db *sql.DB) (store.Store, error) {
@@ -183,8 +183,11 @@ func open(db *sql.DB, own bool) (*sqlstore.Store, error) {
 	}
 	cfg := sqlstore.Config{
 		DB: db, OwnDB: own, Migrations: schema,
-		Begin:       `BEGIN IMMEDIATE`,
-		WriterSetup: []string{`PRAGMA busy_timeout = 10000`, `PRAGMA synchronous = FULL`, `PRAGMA temp_store = MEMORY`, `PRAGMA cache_size = -8192`},
+		Begin: `BEGIN IMMEDIATE`,
+		WriterSetup: []string{
+			`PRAGMA busy_timeout = 10000`, `PRAGMA synchronous = FULL`, `PRAGMA temp_store = MEMORY`, `PRAGMA cache_size = -8192`,
+			`PRAGMA wal_autocheckpoint = 4000`, // 16 MB: most pages change often, and are copied once each time
+		},
 		ReaderSetup: []string{`PRAGMA busy_timeout = 10000`, `PRAGMA temp_store = MEMORY`, `PRAGMA cache_size = -2048`},
 	}
 	if !inMemory {
