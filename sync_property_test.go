@@ -208,6 +208,18 @@ func (f *follower) apply(r *followed, id events.RoomID, section gjson.Result) {
 			}
 		}
 	}
+	f.acquainted(r, timeline)
+}
+
+// acquainted checks that a client that loads members lazily knows whose events it has been
+// sent (SYNC-29), whatever was left out because it was sent before (SYNC-32).
+func (f *follower) acquainted(r *followed, timeline gjson.Result) {
+	f.town.Helper()
+	for _, sender := range timeline.Get("events.#.sender").Array() {
+		if r.state["m.room.member/"+sender.Str] == "" {
+			f.town.Errorf("%s: %s is a stranger in %s", f.name, sender.Str, timeline)
+		}
+	}
 }
 
 // gap reads what lies between what the follower has and the start of a timeline.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,7 +71,78 @@ func TestSyncShape(t *testing.T) {
 	token := syncWith(t, bob, "", lazy).Get("next_batch").Str
 	alice.Say(t, room, "hello")
 	again := homeservertest.Room(syncWith(t, bob, token, lazy), "join", room)
-	same(t, "redundant members", stateKeys(again.Get("state.events")), []string{"m.room.member/@alice:example.org"})
+	same(t, "redundant members", stateKeys(again.Get("state.events")), []string{"m.room.member/@alice:example.org"}) // SYNC-32
+}
+
+// SYNC-32: who loads members lazily is sent each of them once, if it has received them.
+func TestLazyMembersAreSentOnce(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob, carol := hs.User(t, "alice"), hs.User(t, "bob"), hs.User(t, "carol")
+	tablet := hs.Login(t, "bob")
+	room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+	bob.Join(t, room)
+	carol.Join(t, room)
+	const lazy = `{"room":{"timeline":{"limit":3},"state":{"lazy_load_members":true}}}`
+	alice.Say(t, room, "x")
+	carol.Say(t, room, "x")
+	bob.Say(t, room, "x")
+	first := syncWith(t, bob, "", lazy)
+	token := first.Get("next_batch").Str
+	told := func(c *homeservertest.Client, token, filter string) (string, []string) {
+		t.Helper()
+		answer := syncWith(t, c, token, filter)
+		return answer.Get("next_batch").Str, stateKeys(homeservertest.Room(answer, "join", room).Get("state.events"))
+	}
+	const alices, carols, daves = "m.room.member/@alice:example.org", "m.room.member/@carol:example.org", "m.room.member/@dave:example.org"
+
+	carol.Say(t, room, "hello")
+	same(t, "nothing new", syncWith(t, bob, "", lazy).Get("next_batch").Str != token, true) // another client of the device, whose token is not used
+	other, keys := told(bob, token, lazy)
+	same(t, "another client has come between", keys, []string{carols})
+	alice.Say(t, room, "hello")
+	token, keys = told(bob, other, lazy)
+	same(t, "who has been sent by the first answer alone", keys, []string{alices})
+	carol.Say(t, room, "hello")
+	alice.Say(t, room, "hello")
+	token, keys = told(bob, token, lazy)
+	same(t, "known", keys, []string{})
+
+	dave := hs.User(t, "dave")
+	dave.Join(t, room)
+	token, _ = told(bob, token, lazy)
+	dave.Say(t, room, "hello")
+	for range 2 { // an answer that is lost
+		_, keys = told(bob, token, lazy)
+		same(t, "not received", keys, []string{daves})
+	}
+	next, _ := told(bob, token, lazy)
+	dave.Say(t, room, "hello")
+	_, keys = told(bob, next, lazy)
+	same(t, "received", keys, []string{})
+	_, keys = told(bob, token, lazy)
+	same(t, "from an old backup", keys, []string{daves})
+	_, keys = told(tablet, next, lazy)
+	same(t, "another device", keys, []string{daves})
+	_, keys = told(bob, strings.Split(next, ".")[0], lazy)
+	same(t, "a token without a mark", keys, []string{daves})
+
+	for range 5 {
+		dave.Say(t, room, "much")
+	}
+	_, keys = told(bob, next, lazy)
+	same(t, "after a gap", keys, []string{daves})
+	next, _ = told(bob, next, lazy)
+	dave.Put(t, homeservertest.Path("/v3/profile/{}/displayname", dave.User), `{"displayname":"D"}`)
+	next, _ = told(bob, next, lazy)
+	dave.Say(t, room, "my name is D")
+	next, keys = told(bob, next, lazy)
+	same(t, "changed", keys, []string{daves})
+	dave.Say(t, room, "again")
+	_, keys = told(bob, next, `{"room":{"state":{"lazy_load_members":true,"include_redundant_members":true}}}`)
+	same(t, "include_redundant_members", keys, []string{daves})
+	_, keys = told(bob, next, lazy)
+	same(t, "known again", keys, []string{})
 }
 
 // SYNC-5: whoever goes away leaves nothing behind, and nobody waits for ever.

@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/live"
@@ -24,6 +25,9 @@ type answer struct {
 	data         accountData
 	presence     [][]byte           // rendered
 	rooms        map[string]*writer // the rooms of each part
+	mark         string             // of the token that the client has come with
+	known        members            // that the client knows by that
+	introduced   []store.Pos        // members that the answer sends
 	empty        bool
 	out          writer
 }
@@ -50,10 +54,12 @@ func (a *answer) make(ctx context.Context) error {
 	a.form.Ignored = a.memo.settings.ignored
 	known := a.memo
 	a.user.SetMemo(a.own, &known)
+	if a.mayOmit() {
+		_, a.mark, _ = strings.Cut(a.Since, ".")
+		a.known = a.acquaintances.recall(deviceKey{a.User, a.Device}, a.mark)
+	}
 	w := &a.out
 	w.open('{')
-	w.key("next_batch")
-	w.string(reader.Token(a.until))
 	if err := a.writeRooms(ctx); err != nil {
 		return err
 	}
@@ -72,8 +78,21 @@ func (a *answer) make(ctx context.Context) error {
 		writeEvents(w, "presence", a.presence)
 	}
 	a.writeDevice()
+	w.key("next_batch")
+	w.string(a.token())
 	w.close('}')
 	return nil
+}
+
+// token is the token of the answer, which says what the client knows if it comes back
+// with it.
+func (a *answer) token() string {
+	if a.mayOmit() {
+		if mark := a.acquaintances.told(deviceKey{a.User, a.Device}, a.mark, a.introduced); mark != "" {
+			return reader.MarkedToken(a.until, mark)
+		}
+	}
+	return reader.Token(a.until)
 }
 
 // writeRooms writes the rooms, if there are any. Those that the user is in are nearly all

@@ -30,7 +30,9 @@
 //
 // # Sliding sync
 //
-// In /sync everything that a client knows follows from its token. In sliding sync
+// In /sync everything that a client knows follows from its token, but for the members
+// that lazy loading has sent it: those are remembered as long as there is room for it
+// (acquainted.go). In sliding sync
 // ([Service.Sliding], the files that begin with "sliding") clients look at windows of
 // their list of rooms, so what they know of a room depends on when it was in a window,
 // and in what detail. That is the memory of a connection (connection.go): for each

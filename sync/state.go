@@ -40,7 +40,9 @@ func (v *visit) state(ctx context.Context, t timeline, until store.Pos, whole bo
 	if v.StateAfter != "" && v.member.Pos > at { // who has left is told of later own events, a ban for one (SYNC-23)
 		list = append(slices.DeleteFunc(list, v.isOwn), v.member)
 	}
-	return slices.DeleteFunc(list, func(e *live.Event) bool { return !filter.Match(e.Event) }), nil
+	list = slices.DeleteFunc(list, func(e *live.Event) bool { return !filter.Match(e.Event) })
+	v.introduce(list)
+	return list, nil
 }
 
 // isOwn reports whether an event is about the user's membership.
@@ -63,7 +65,7 @@ func (v *visit) addChangedMembers(ctx context.Context, list []*live.Event, at st
 
 // addMembers adds to a state without members those that lazy loading wants: the
 // senders of the timeline, and with the whole state the user and the heroes
-// (SYNC-29, SYNC-30, SYNC-36).
+// (SYNC-29, SYNC-30, SYNC-36), but for those that the client knows (SYNC-32).
 func (v *visit) addMembers(ctx context.Context, list []*live.Event, t timeline, at store.Pos, whole bool) ([]*live.Event, error) {
 	var users []events.UserID
 	want := func(u events.UserID) {
@@ -83,5 +85,11 @@ func (v *visit) addMembers(ctx context.Context, list []*live.Event, t timeline, 
 		}
 	}
 	members, err := v.Reader.MembersAt(ctx, v.room, at, users)
+	if !whole && !t.limited { // or else the client may have dropped what it knew of the room
+		members = slices.DeleteFunc(members, func(e *live.Event) bool {
+			_, known := v.known[e.Pos]
+			return known
+		})
+	}
 	return append(list, members...), err
 }

@@ -48,7 +48,8 @@ type Config struct {
 // Service answers /sync. Its methods are safe for concurrent use.
 type Service struct {
 	Config
-	connections connections
+	connections   connections
+	acquaintances acquaintances
 }
 
 // New makes the service. It starts nothing that would have to be stopped.
