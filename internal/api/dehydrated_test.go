@@ -21,6 +21,17 @@ func dehydratedBody(t testing.TB, device, more string) string {
 		"device_keys":%s,"one_time_keys":{"x:1":%[1]q},"fallback_keys":{"x:F":"f"}%[3]s}`, device, deviceKeys(t, alice, device, `"dehydrated":true`), more)
 }
 
+// DEHY-7, DEHY-1: what was there before MSC3814 is not offered, and clients are told so in the way that makes them do without.
+func TestNoEarlierDehydration(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, nil)
+	token := s.signUp(t, "alice")
+	const path = "/_matrix/client/unstable/org.matrix.msc2697.v2/dehydrated_device"
+	want(t, do(s, "GET", path, token, ""), 404, mxerr.MUnrecognized)
+	want(t, do(s, "PUT", path, token, `{"device_data":{"algorithm":"org.matrix.msc2697.v1.olm.libolm_pickle"}}`), 404, mxerr.MUnrecognized)
+	want(t, do(s, "POST", path+"/claim", token, `{"device_id":"X"}`), 404, mxerr.MUnrecognized)
+}
+
 // DEHY-1 to DEHY-4, DEHY-6: a device without a session, like any other to those who write to it.
 func TestDehydratedDevice(t *testing.T) {
 	t.Parallel()
