@@ -36,6 +36,9 @@ func gatewayOf(p Pusher) string {
 // deliver pushes an event, unless that is not wanted any more.
 func (s *Service) deliver(ctx context.Context, key store.PusherKey, n notice) error {
 	room, err := s.Memory.Room(ctx, n.room)
+	if errors.Is(err, store.ErrNotFound) { // it was deleted
+		return nil
+	}
 	if err != nil {
 		return err
 	}

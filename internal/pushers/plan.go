@@ -92,8 +92,8 @@ func (s *Service) round(ctx context.Context, t stir, until store.Pos) error {
 	later := newStir()
 	for id := range t.rooms {
 		room, err := s.Memory.Room(ctx, id)
-		if _, ok := errors.AsType[*live.UnknownVersionError](err); ok { // nobody else is to suffer from that
-			continue
+		if _, ok := errors.AsType[*live.UnknownVersionError](err); ok || errors.Is(err, store.ErrNotFound) {
+			continue // it was deleted, or nobody can do anything in it
 		}
 		if err != nil {
 			return fmt.Errorf("room %s: %w", id, err)

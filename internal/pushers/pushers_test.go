@@ -289,6 +289,41 @@ func TestStorageFails(t *testing.T) {
 	})
 }
 
+// A room that is deleted before anybody was told of what happened in it holds nobody up.
+func TestRoomIsDeleted(t *testing.T) {
+	t.Parallel()
+	in(t, func(t *testing.T, h *house) {
+		room, gone := h.room("r", bob), h.room("gone", bob)
+		h.push(bob, "gw")
+		wait := make(chan struct{})
+		h.gateways.hold(wait)
+		h.say(room, "one")
+		h.say(gone, "two") // waits behind the first
+		synctest.Wait()
+		h.update(func(tx *live.Tx) error {
+			d, err := tx.Room(gone)
+			if err != nil {
+				return err
+			}
+			for _, e := range []*events.Event{
+				h.build(d, alice, "m.room.message", nil, `{"body":"three","msgtype":"m.text"}`),
+				h.build(d, bob, events.TypeMember, new(string(bob)), `{"membership":"leave"}`),
+				h.build(d, alice, events.TypeMember, new(string(alice)), `{"membership":"leave"}`),
+			} {
+				if _, err := tx.Append(d, e, store.Txn{}); err != nil {
+					return err
+				}
+			}
+			return tx.DeleteRoom(d)
+		})
+		close(wait)
+		h.say(room, "four")
+		synctest.Wait()
+		same(t, "pushed", bodies(h.gateways.take()), []string{"one", "four"})
+		h.rests()
+	})
+}
+
 // A panic stays inside, and counts as a failure.
 func TestPanic(t *testing.T) {
 	t.Parallel()

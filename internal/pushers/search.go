@@ -3,6 +3,7 @@ package pushers
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -53,6 +54,9 @@ func (s *Service) search(ctx context.Context, user events.UserID, from, until st
 			continue
 		}
 		room, err := s.Memory.Room(ctx, place.RoomID)
+		if errors.Is(err, store.ErrNotFound) { // deleted by now
+			continue
+		}
 		if err != nil {
 			return nil, 0, err
 		}

@@ -2,6 +2,7 @@ package unread
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"sync"
 
@@ -155,19 +156,27 @@ func (s *Service) Total(ctx context.Context, user events.UserID) (total int, err
 		}
 		return err
 	})
+	if err != nil {
+		return 0, err
+	}
 	for _, place := range places {
-		if err != nil || place.Membership != events.MembershipJoin {
+		if place.Membership != events.MembershipJoin {
 			continue
 		}
-		var room *live.Room
-		if room, err = s.memory.Room(ctx, place.RoomID); err != nil {
+		room, err := s.memory.Room(ctx, place.RoomID)
+		if errors.Is(err, store.ErrNotFound) { // deleted by now
+			continue
+		}
+		if err != nil {
 			return 0, err
 		}
-		var counts Counts
-		counts, err = s.Of(ctx, reader.NewScope(room, user), until, ignored)
+		counts, err := s.Of(ctx, reader.NewScope(room, user), until, ignored)
+		if err != nil {
+			return 0, err
+		}
 		total += counts.Total().Notifications
 	}
-	return total, err
+	return total, nil
 }
 
 func (s *Service) remember(k key, e entry) {
