@@ -61,20 +61,22 @@ func (s *Service) wake() {
 
 // plan puts what happens into lanes until there is nothing more.
 func (s *Service) plan(ctx context.Context) {
-	resting := false
+	var t stir
+	done := false
 	defer func() {
-		if !resting {
+		if !done { // a fault, or a panic
+			s.audience.again(t)
 			s.audience.rest()
 		}
 	}()
 	for {
 		until := s.Memory.Position() // everything up to here was noted
-		t, ok := s.audience.take()
-		if resting = !ok; resting {
+		var ok bool
+		if t, ok = s.audience.take(); !ok {
+			done = true
 			return
 		}
 		if err := s.round(ctx, t, until); err != nil {
-			s.audience.again(t)
 			if ctx.Err() == nil {
 				s.Logger.WarnContext(ctx, "find whom to notify", slog.Any("error", err))
 				s.mu.Lock()
