@@ -163,24 +163,24 @@ func BenchmarkInitialSync(b *testing.B) {
 		})
 	}
 	wg.Wait()
-	measure := func(name string, d *direct) {
-		for _, what := range []struct{ name, query string }{
-			{"full", ""},
-			{"lazy", "?filter=%7B%22room%22%3A%7B%22state%22%3A%7B%22lazy_load_members%22%3Atrue%7D%7D%7D"},
-		} {
-			b.Run(name+" "+what.name, func(b *testing.B) {
-				d.get("/v3/sync"+what.query, alice)
-				b.ReportAllocs()
-				defer reportCPU(b)()
-				for b.Loop() {
-					b.SetBytes(int64(len(d.get("/v3/sync"+what.query, alice))))
-				}
-			})
-		}
+	measure := func(name, query string) {
+		b.Run(name, func(b *testing.B) {
+			d.get("/v3/sync"+query, alice)
+			b.ReportAllocs()
+			defer reportCPU(b)()
+			for b.Loop() {
+				b.SetBytes(int64(len(d.get("/v3/sync"+query, alice))))
+			}
+		})
 	}
-	measure("warm", d)
+	const lazy = "?filter=%7B%22room%22%3A%7B%22state%22%3A%7B%22lazy_load_members%22%3Atrue%7D%7D%7D"
+	measure("full", "")
+	measure("lazy", lazy)
 	if err := d.srv.Close(); err != nil {
 		b.Fatal(err)
 	}
-	measure("cold", newDirect(b, file))
+	d = newDirect(b, file)
+	measure("lazy from the store", lazy)
+	measure("full with little memory", "")
+	measure("lazy with little memory", lazy)
 }

@@ -41,6 +41,14 @@ type Members interface {
 	// user is joined to, invited to or knocking on.
 	RoomActivity(user events.UserID) (map[RoomNum]Activity, error)
 
+	// MemberCounts returns how many members of each membership a room has; those
+	// that it has none of are left out.
+	MemberCounts(room RoomNum) (map[string]int, error)
+
+	// FirstMembers returns the members of a membership whose member events are the
+	// oldest, in the order of those, at most limit.
+	FirstMembers(room RoomNum, membership string, limit int) ([]events.UserID, error)
+
 	// SharingRoom returns those of the others who are joined to a room that
 	// the user is joined to, in no particular order.
 	SharingRoom(user events.UserID, others []events.UserID) ([]events.UserID, error)

@@ -54,11 +54,7 @@ func (a *answer) makeRoom(ctx context.Context, c live.RoomChange) error {
 	if !a.Filter.Room.MatchRoom(c.ID) { // FILT-12
 		return nil
 	}
-	read := a.Memory.Room
-	if a.full() { // all of the user's rooms
-		read = a.Memory.Look
-	}
-	room, err := read(ctx, c.ID)
+	room, err := a.room(ctx, c)
 	if errors.Is(err, store.ErrNotFound) { // only just made, after until
 		return nil
 	}
@@ -87,6 +83,18 @@ func (a *answer) makeRoom(ctx context.Context, c live.RoomChange) error {
 		return v.leave(ctx, c.Forgotten)
 	}
 	return nil
+}
+
+// room reads a room that belongs into the answer, with no more in memory than before if
+// the answer has all of the user's rooms.
+func (a *answer) room(ctx context.Context, c live.RoomChange) (*live.Room, error) {
+	switch {
+	case a.first && a.Filter.Room.State.LazyLoadMembers && c.Membership == events.MembershipJoin:
+		return a.Memory.Sketch(ctx, c.ID, a.User, a.timelineLimit()+1)
+	case a.full():
+		return a.Memory.Look(ctx, c.ID)
+	}
+	return a.Memory.Room(ctx, c.ID)
 }
 
 // visit is the making of one room's section.

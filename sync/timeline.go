@@ -23,15 +23,11 @@ type timeline struct {
 // SYNC-25).
 func (v *visit) timeline(ctx context.Context, until store.Pos, before bool) (timeline, error) {
 	filter := &v.Filter.Room.Timeline
-	limit := defaultTimeline
-	if filter.Limit != nil {
-		limit = min(*filter.Limit, maxTimeline)
-	}
 	after := store.Pos(0)
 	if before || v.FullState {
 		after = v.since
 	}
-	page, err := v.Reader.Back(ctx, v.scope, until, after, limit, func(e *events.Event) bool {
+	page, err := v.Reader.Back(ctx, v.scope, until, after, v.timelineLimit(), func(e *events.Event) bool {
 		return filter.Match(e) && (e.IsState() || !v.memo.settings.ignored[e.Sender]) // SYNC-58
 	})
 	if err != nil {
@@ -43,4 +39,12 @@ func (v *visit) timeline(ctx context.Context, until store.Pos, before bool) (tim
 		t.start = t.events[0].Pos - 1
 	}
 	return t, nil
+}
+
+// timelineLimit is how many events a timeline has at most.
+func (a *answer) timelineLimit() int {
+	if limit := a.Filter.Room.Timeline.Limit; limit != nil {
+		return min(*limit, maxTimeline)
+	}
+	return defaultTimeline
 }

@@ -109,18 +109,21 @@ func (r *Room) redact(pruned *Event) {
 
 // load reads a room from the store.
 func load(v store.View, row store.Room) (*Room, error) {
+	r, err := loadBut(v, row, tailLoad)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.loadState(v, true)
+}
+
+// loadBut reads all of a room but the state, with so many of the newest events.
+func loadBut(v store.View, row store.Room, tail int) (*Room, error) {
 	version, ok := events.LookupVersion(row.Version)
 	if !ok {
 		return nil, &UnknownVersionError{Room: row.ID, Version: row.Version}
 	}
 	r := newRoom(row.Num, row.ID, version)
-	if err := r.loadTail(v); err != nil {
-		return nil, err
-	}
-	if err := r.loadState(v); err != nil {
-		return nil, err
-	}
-	if err := r.loadVisibility(v); err != nil {
+	if err := r.loadTail(v, tail); err != nil {
 		return nil, err
 	}
 	var err error
@@ -131,8 +134,8 @@ func load(v store.View, row store.Room) (*Room, error) {
 	return r, err
 }
 
-func (r *Room) loadTail(v store.View) error {
-	rows, err := v.TimelineBefore(r.Num, store.MaxPos, 0, tailLoad)
+func (r *Room) loadTail(v store.View, limit int) error {
+	rows, err := v.TimelineBefore(r.Num, store.MaxPos, 0, limit)
 	if err != nil {
 		return err
 	}
@@ -151,16 +154,17 @@ func (r *Room) loadTail(v store.View) error {
 	}
 	if n := len(r.tail); n > 0 {
 		r.newest = r.tail[n-1].Pos
-		if n == tailLoad {
+		if n == limit {
 			r.tailFrom = r.tail[0].Pos - 1
 		}
 	}
 	return nil
 }
 
-// loadState reads the current state. What is in the tail too is the same copy there.
-func (r *Room) loadState(v store.View) error {
-	rows, err := v.StateAt(r.Num, store.MaxPos, true)
+// loadState reads the current state, with the members or without, and how the
+// visibility became what it is. What is in the tail too is the same copy there.
+func (r *Room) loadState(v store.View, members bool) error {
+	rows, err := v.StateAt(r.Num, store.MaxPos, members)
 	if err != nil {
 		return err
 	}
@@ -187,7 +191,7 @@ func (r *Room) loadState(v store.View) error {
 	for _, e := range rest {
 		r.setState(e)
 	}
-	return nil
+	return r.loadVisibility(v)
 }
 
 // inTail returns the event of the tail at a position, or nil.

@@ -20,7 +20,9 @@
 // reader who wants the name of a room of ten thousand does not step over its
 // members), and the newest events of the timeline. Rooms are loaded when asked
 // for and the least recently used are dropped when together they weigh more
-// than the bound given to [New].
+// than the bound given to [New]. Who goes through all rooms of somebody takes no place
+// from those in use ([Memory.Look]), and need not have all the members of each read
+// ([Memory.Sketch]).
 //
 // # Users
 //

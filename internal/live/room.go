@@ -37,6 +37,7 @@ type Room struct {
 	related    store.Pos // position of the newest event with a relation
 	bump       store.Pos // see Bump; 0: not known
 	size       int       // rough bytes, maintained by the writer
+	sketch     bool      // only some of the members are here; see Memory.Sketch
 
 	draft *Draft // of the transaction under way; its content is the writer's own, the field of Memory.mu
 }

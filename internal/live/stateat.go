@@ -13,6 +13,9 @@ import (
 func (r *Room) StateAt(at store.Pos, members bool) ([]*Event, bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	if r.sketch && members {
+		return nil, false
+	}
 	if at >= r.changed {
 		return r.allState(members), true
 	}
@@ -47,6 +50,9 @@ func (r *Room) StateAt(at store.Pos, members bool) ([]*Event, bool) {
 // position, or nil. It is false if memory does not reach back so far.
 func (r *Room) StateEventAt(at store.Pos, typ, key string) (*Event, bool) {
 	e := r.StateEvent(typ, key)
+	if e == nil && r.sketch && typ == events.TypeMember {
+		return nil, false
+	}
 	for e != nil && e.Pos > at {
 		if e.Replaces != 0 && e.Prev == nil {
 			return nil, false
@@ -62,7 +68,7 @@ func (r *Room) StateEventAt(at store.Pos, typ, key string) (*Event, bool) {
 func (r *Room) StateChanges(from, until store.Pos) ([]*Event, bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if r.changed <= from {
+	if r.changed <= from && !r.sketch {
 		return nil, true
 	}
 	if from < r.tailFrom {

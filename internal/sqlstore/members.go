@@ -51,6 +51,23 @@ func (v *view) RoomActivity(user events.UserID) (map[store.RoomNum]store.Activit
 	return newest, nil
 }
 
+// MemberCounts implements store.Members.
+func (v *view) MemberCounts(room store.RoomNum) (map[string]int, error) {
+	counts := map[string]int{}
+	err := v.query(`SELECT membership, count(*) FROM hs_members WHERE room = ? GROUP BY membership`,
+		func(r row) { counts[r.text(0)] = int(r.int(1)) }, int64(room))
+	if err != nil {
+		return nil, err
+	}
+	return counts, nil
+}
+
+// FirstMembers implements store.Members.
+func (v *view) FirstMembers(room store.RoomNum, membership string, limit int) ([]events.UserID, error) {
+	return all(v, text[events.UserID], `SELECT user_id FROM hs_members WHERE room = ? AND membership = ? ORDER BY pos LIMIT ?`,
+		int64(room), membership, int64(max(limit, 0)))
+}
+
 // SharingRoom implements store.Members.
 func (v *view) SharingRoom(user events.UserID, others []events.UserID) ([]events.UserID, error) {
 	return eachUser(v, others, text[events.UserID], `WITH k (user_id) AS (`+valuesChunk+`)

@@ -356,6 +356,14 @@ func (v faultView) RoomActivity(user events.UserID) (map[store.RoomNum]store.Act
 	return get(v.c, func() (map[store.RoomNum]store.Activity, error) { return v.View.RoomActivity(user) })
 }
 
+func (v faultView) MemberCounts(room store.RoomNum) (map[string]int, error) {
+	return get(v.c, func() (map[string]int, error) { return v.View.MemberCounts(room) })
+}
+
+func (v faultView) FirstMembers(room store.RoomNum, membership string, limit int) ([]events.UserID, error) {
+	return get(v.c, func() ([]events.UserID, error) { return v.View.FirstMembers(room, membership, limit) })
+}
+
 func (v faultView) SharingRoom(user events.UserID, others []events.UserID) ([]events.UserID, error) {
 	return get(v.c, func() ([]events.UserID, error) { return v.View.SharingRoom(user, others) })
 }

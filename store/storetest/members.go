@@ -141,6 +141,32 @@ func members() []rule {
 				return err
 			})
 		}},
+		{"MemberCounts returns how many members of each membership a room has, FirstMembers those with the oldest member events", func(f *fixture) {
+			room, other := f.room("r"), f.room("other")
+			user := func(i int) events.UserID { return events.UserID(fmt.Sprintf("@u%d:example.org", 9-i)) }
+			for i, m := range []string{"join", "invite", "join", "leave", "join", "join"} {
+				f.add(room, member(user(i), m))
+			}
+			again := member(user(2), "leave")
+			again.ID += "2"
+			back := member(user(2), "join")
+			back.ID += "3"
+			f.add(room, again, back)
+			f.add(other, member(alice, "join"))
+			f.view(func(v store.View) error {
+				counts, err := v.MemberCounts(room)
+				f.is(err, nil)
+				equal(f, counts, map[string]int{"join": 4, "invite": 1, "leave": 1})
+				for limit, want := range [][]events.UserID{nil, {user(0)}, {user(0), user(4)}, {user(0), user(4), user(5)}, {user(0), user(4), user(5), user(2)}, {user(0), user(4), user(5), user(2)}} {
+					first, err := v.FirstMembers(room, "join", limit)
+					f.is(err, nil)
+					equal(f, first, want)
+				}
+				none, err := v.FirstMembers(other, "invite", 3)
+				equal(f, len(none), 0)
+				return err
+			})
+		}},
 		{"SharedRooms returns the rooms that both users are joined to, ordered by number", func(f *fixture) {
 			var want []store.Room
 			for i, m := range [][2]string{{"join", "join"}, {"join", "leave"}, {"invite", "join"}, {"join", "join"}, {"join", ""}} {
