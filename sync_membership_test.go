@@ -206,3 +206,48 @@ func TestSyncJoins(t *testing.T) {
 		t.Error("a room just created is missing")
 	}
 }
+
+// Who comes back to a room is told of all that they could not be told of while they were
+// out: members whom lazy loading would leave out (SYNC-31), and account data (SYNC-42).
+func TestSyncRejoins(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob, carol, dave := hs.User(t, "alice"), hs.User(t, "bob"), hs.User(t, "carol"), hs.User(t, "dave")
+	room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+	for _, c := range []*homeservertest.Client{bob, carol, dave} {
+		c.Join(t, room)
+	}
+	tag := func(name string) {
+		bob.Put(t, homeservertest.Path("/v3/user/{}/rooms/{}/tags/{}", bob.User, room, name), `{}`)
+	}
+	tag("u.before")
+	const lazy = `{"room":{"state":{"lazy_load_members":true},"timeline":{"limit":2}}}`
+	next := func(since string) string { return syncWith(t, bob, since, lazy).Get("next_batch").Str }
+	token := next("")
+	bob.Leave(t, room)
+	token = next(token)
+	tag("u.meanwhile")
+	carol.Leave(t, room)
+	alice.Post(t, homeservertest.Path("/v3/rooms/{}/ban", room), `{"user_id":"@dave:example.org"}`)
+	for range 3 {
+		alice.Say(t, room, "Where is Bob?")
+	}
+	token = next(token)
+	bob.Join(t, room)
+	for param, key := range map[string]string{"": "state", "true": "state_after"} {
+		var more []string
+		if param != "" {
+			more = []string{"use_state_after", param}
+		}
+		joined := homeservertest.Room(syncWith(t, bob, token, lazy, more...), "join", room)
+		for user, want := range map[string]string{"carol": "leave", "dave": "ban"} {
+			if got := joined.Get(key + `.events.#(state_key=="@` + user + `:example.org").content.membership`).Str; got != want {
+				t.Errorf("%s: membership of %s is %q, want %q: %s", key, user, got, want, joined)
+			}
+		}
+		same(t, "account data", joined.Get("account_data").Raw, `{"events":[{"content":{"tags":{"u.before":{},"u.meanwhile":{}}},"type":"m.tag"}]}`)
+	}
+	if room := homeservertest.Room(syncWith(t, bob, token, `{"room":{"account_data":{"not_types":["m.tag"]}}}`), "join", room); room.Get("account_data").Exists() {
+		t.Errorf("account data is filtered: %s", room)
+	}
+}

@@ -66,6 +66,24 @@ func (a *answer) readAccountData(ctx context.Context) error {
 	return nil
 }
 
+// readRoomData reads all account data of a room that the client gets anew: of what
+// changed while the user was out it has not been told (SYNC-42).
+func (a *answer) readRoomData(ctx context.Context, room events.RoomID) error {
+	var all []store.AccountDatum
+	err := a.Memory.View(ctx, func(v store.View) (err error) {
+		all, err = v.AccountDataOf(a.User, room)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	delete(a.data.rooms, room)
+	for _, d := range all {
+		a.addAccountDatum(d)
+	}
+	return nil
+}
+
 // addAccountDatum puts account data into the answer if the filter lets it pass.
 func (a *answer) addAccountDatum(d store.AccountDatum) {
 	filter := &a.Filter.AccountData

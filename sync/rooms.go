@@ -172,6 +172,11 @@ func (v *visit) tell(ctx context.Context, part string, until store.Pos, before b
 	if err != nil {
 		return err
 	}
+	if !before && !v.first {
+		if err := v.readRoomData(ctx, v.room.ID); err != nil {
+			return err
+		}
+	}
 	data := v.data.rooms[v.room.ID]
 	summary := part == "join" && (whole || v.summaryChanged(until))
 	var more ephemeral

@@ -51,10 +51,19 @@ func (v *visit) isOwn(e *live.Event) bool {
 }
 
 // addChangedMembers adds to a state without members those that have changed since
-// the client's token: it may have known the room before, and the members as they
-// were (SYNC-31).
+// the client was told of the room, which may be long before its token if the user has
+// been out since: it may know the members as they were then (SYNC-31).
 func (v *visit) addChangedMembers(ctx context.Context, list []*live.Event, at store.Pos) ([]*live.Event, error) {
-	changes, err := v.Reader.StateChanges(ctx, v.room, v.since, at)
+	since := v.since
+	if v.scope.MembershipAt(since) != events.MembershipJoin {
+		if err := v.Memory.View(ctx, v.scope.Load); err != nil {
+			return nil, err
+		}
+		if since = v.scope.LeftBefore(since); since == 0 { // never told
+			return list, nil
+		}
+	}
+	changes, err := v.Reader.StateChanges(ctx, v.room, since, at)
 	for _, e := range changes {
 		if e.Type == events.TypeMember {
 			list = append(list, e)

@@ -190,10 +190,14 @@ func (s *Scope) WasJoined() bool {
 
 // LastLeft is the position at which the user last ceased to be joined; 0 if they
 // never were. The scope must be loaded.
-func (s *Scope) LastLeft() store.Pos {
+func (s *Scope) LastLeft() store.Pos { return s.LeftBefore(store.MaxPos) }
+
+// LeftBefore is LastLeft as it was at a position. The scope must be loaded.
+func (s *Scope) LeftBefore(pos store.Pos) store.Pos {
 	for i := len(s.history) - 2; i >= 0; i-- {
-		if s.history[i].value == events.MembershipJoin {
-			return s.history[i+1].pos
+		after := s.history[i+1]
+		if s.history[i].value == events.MembershipJoin && after.value != events.MembershipJoin && after.pos <= pos {
+			return after.pos
 		}
 	}
 	return 0
