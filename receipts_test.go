@@ -198,6 +198,12 @@ func TestUnreadThreads(t *testing.T) {
 	same(t, "the thread", old.Get(`org\.matrix\.msc3773\.unread_thread_notifications`).Get(gjson.Escape(string(root))).Get("notification_count").Raw, "2")
 	same(t, "its new name", old.Get("unread_thread_notifications").Raw, "")
 	same(t, "UNRD-7: all together", unreadOf(t, bob, room, false, ""), "3/2")
+	// SYNC-39: what is absent is zero, so that they come with everything that is told of the room.
+	token := syncWith(t, bob, "", "").Get("next_batch").Str
+	bob.Put(t, homeservertest.Path("/v3/user/{}/rooms/{}/tags/u.x", bob.User, room), `{}`)
+	tagged := homeservertest.Room(syncWith(t, bob, token, `{"room":{"timeline":{"unread_thread_notifications":true}}}`), "join", room)
+	same(t, "main, with a tag", tagged.Get("unread_notifications.notification_count").Raw, "1")
+	same(t, "the thread, with a tag", tagged.Get("unread_thread_notifications").Get(gjson.Escape(string(root))).Get("notification_count").Raw, "2")
 	// RCPT-4, RCPT-10, UNRD-11: a threaded receipt clears its thread only.
 	read(t, bob, room, "m.read", in, map[string]any{"thread_id": root})
 	same(t, "thread half read", unreadOf(t, bob, room, true, root), "1/1")
@@ -214,7 +220,7 @@ func TestUnreadThreads(t *testing.T) {
 	same(t, "thread after an unthreaded receipt", unreadOf(t, bob, room, true, root), "none")
 	same(t, "main after an unthreaded receipt", unreadOf(t, bob, room, true, ""), "1/0")
 	// RCPT-8, UNRD-16: of two at one event the unthreaded one is shown.
-	token := syncWith(t, alice, "", "").Get("next_batch").Str
+	token = syncWith(t, alice, "", "").Get("next_batch").Str
 	last := alice.Say(t, room, "last")
 	read(t, bob, room, "m.read", last, map[string]any{"thread_id": "main"})
 	seen := func() gjson.Result {

@@ -41,7 +41,11 @@ func (a *answer) makeRooms(ctx context.Context) error {
 		case err != nil:
 			return err
 		case room.Membership(a.User) == events.MembershipJoin:
-			w := a.begin("join", id)
+			v := &visit{answer: a, room: room, scope: reader.NewScope(room, a.User)}
+			w := v.begin("join")
+			if err := v.unread(ctx, a.until); err != nil {
+				return err
+			}
 			writeEvents(w, "account_data", data)
 			w.close('}')
 		}
@@ -220,11 +224,9 @@ func (v *visit) tell(ctx context.Context, part string, until store.Pos, before b
 		v.summary()
 	}
 	if part == "join" {
-		counts, err := v.Unread.Of(ctx, v.scope, until, v.memo.settings.ignored)
-		if err != nil {
+		if err := v.unread(ctx, until); err != nil {
 			return err
 		}
-		v.writeUnread(counts)
 	}
 	if more.events != nil {
 		writeEvents(w, "ephemeral", more.events)

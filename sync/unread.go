@@ -17,6 +17,16 @@ type Unread interface {
 	Of(ctx context.Context, scope *reader.Scope, until store.Pos, ignored map[events.UserID]bool) (unread.Counts, error)
 }
 
+// unread reads and writes the counts of a joined room. They are in each section:
+// clients take those of threads that are absent for zero (SYNC-39).
+func (v *visit) unread(ctx context.Context, until store.Pos) error {
+	counts, err := v.Unread.Of(ctx, v.scope, until, v.memo.settings.ignored)
+	if err == nil {
+		v.writeUnread(counts)
+	}
+	return err
+}
+
 // writeUnread writes the counts of a room (UNRD-1, UNRD-6, UNRD-7, SYNC-39), those of
 // threads by the name that the client has asked for them with (CLIENT-17).
 func (v *visit) writeUnread(c unread.Counts) {
