@@ -294,7 +294,7 @@ func TestLookTakesNoPlaceFromRoomsInUse(t *testing.T) {
 	if get(small.Room, "!0:test") != looked {
 		t.Error("there was room for what has been looked at, and it was not kept")
 	}
-	if get(small.Look, "!2:test") == get(small.Look, "!2:test") {
+	if first := get(small.Look, "!2:test"); get(small.Look, "!2:test") == first {
 		t.Error("a room was kept beyond the limit because somebody has looked at it")
 	}
 	get(small.Look, "!1:test") // is no use: it remains the one to go
