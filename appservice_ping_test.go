@@ -36,7 +36,7 @@ func TestPing(t *testing.T) {
 	irc, xmpp, alice := hs.Anonymous(), hs.Anonymous(), hs.User(t, "alice")
 	irc.Token, xmpp.Token = ircBridge.Token, xmppBridge.Token
 
-	t.Run("calls the service with the transaction ID and its hs_token", func(t *testing.T) { // ASC-13, ASC-16
+	t.Run("calls the service with the transaction ID and its hs_token", func(t *testing.T) { // ASC-13, ASC-16, AS-32
 		got := irc.Post(t, ping, `{"transaction_id":"mautrix-go_1"}`)
 		if ms := got.Get("duration_ms"); ms.Type != gjson.Number || ms.Int() < 0 {
 			t.Error(got)
@@ -49,13 +49,13 @@ func TestPing(t *testing.T) {
 			t.Errorf("%s\nwant %s", seen, want)
 		}
 	})
-	t.Run("403 with another's token, 400 without a URL", func(t *testing.T) { // ASC-14
+	t.Run("403 with another's token, 400 without a URL", func(t *testing.T) { // ASC-14, AS-33
 		xmpp.Do(t, "POST", ping, `{}`).WantError(403, "M_FORBIDDEN")
 		alice.Do(t, "POST", ping, `{}`).WantError(403, "M_FORBIDDEN")
 		irc.Do(t, "POST", "/v1/appservice/none/ping", `{}`).WantError(403, "M_FORBIDDEN")
 		xmpp.Do(t, "POST", "/v1/appservice/xmpp/ping", `{}`).WantError(400, "M_URL_NOT_SET")
 	})
-	t.Run("502 with status and body if the service refuses", func(t *testing.T) { // ASC-14, CLIENTA-15
+	t.Run("502 with status and body if the service refuses", func(t *testing.T) { // ASC-14, AS-33, CLIENTA-15
 		mu.Lock()
 		code = http.StatusUnauthorized
 		mu.Unlock()
@@ -64,7 +64,7 @@ func TestPing(t *testing.T) {
 			t.Error(got)
 		}
 	})
-	t.Run("502 if nobody is there", func(t *testing.T) { // ASC-14
+	t.Run("502 if nobody is there", func(t *testing.T) { // ASC-14, AS-33
 		service.Close()
 		irc.Do(t, "POST", ping, `{}`).WantError(502, "M_CONNECTION_FAILED")
 	})

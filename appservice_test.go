@@ -72,7 +72,7 @@ func TestServiceRegisters(t *testing.T) {
 	}
 	alice := hs.Login(t, "alice")
 
-	t.Run("no interactive authentication, password or open registration is needed", func(t *testing.T) { // ASC-10
+	t.Run("no interactive authentication, password or open registration is needed", func(t *testing.T) { // ASC-10, AS-12
 		got := irc.Post(t, "/v3/register", `{`+typ+`,"username":"irc_bob","device_id":"D"}`)
 		if got.Get("user_id").Str != "@irc_bob:example.org" || got.Get("device_id").Str != "D" {
 			t.Error(got)
@@ -83,7 +83,7 @@ func TestServiceRegisters(t *testing.T) {
 			t.Error(who)
 		}
 	})
-	t.Run("with inhibit_login there is no session", func(t *testing.T) { // ASC-10, REG-8
+	t.Run("with inhibit_login there is no session", func(t *testing.T) { // ASC-10, REG-8, AS-12
 		got := irc.Post(t, "/v3/register", `{`+typ+`,"username":"irc_carol","inhibit_login":true}`)
 		if got.Get("access_token").Exists() || got.Get("device_id").Exists() {
 			t.Error(got)
@@ -99,15 +99,15 @@ func TestServiceRegisters(t *testing.T) {
 		status int
 		code   string
 	}{
-		{"ASC-11: no token", hs.Anonymous(), `{` + typ + `,"username":"irc_x"}`, 401, "M_MISSING_TOKEN"},
-		{"ASC-11: unknown token", &homeservertest.Client{Token: "nonsense"}, `{` + typ + `,"username":"irc_x"}`, 401, "M_UNKNOWN_TOKEN"},
-		{"a user's token", alice, `{` + typ + `,"username":"irc_x"}`, 403, "M_FORBIDDEN"},
-		{"ASC-11: taken", irc, `{` + typ + `,"username":"irc_bob"}`, 400, "M_USER_IN_USE"},
+		{"ASC-11, AS-14: no token", hs.Anonymous(), `{` + typ + `,"username":"irc_x"}`, 401, "M_MISSING_TOKEN"},
+		{"ASC-11, AS-14: unknown token", &homeservertest.Client{Token: "nonsense"}, `{` + typ + `,"username":"irc_x"}`, 401, "M_UNKNOWN_TOKEN"},
+		{"AS-14: a user's token", alice, `{` + typ + `,"username":"irc_x"}`, 403, "M_FORBIDDEN"},
+		{"ASC-11, AS-12: taken", irc, `{` + typ + `,"username":"irc_bob"}`, 400, "M_USER_IN_USE"},
 		{"taken by a person, in a namespace that is shared", irc, `{` + typ + `,"username":"both_old"}`, 400, "M_USER_IN_USE"},
-		{"the sender has its account from the beginning", irc, `{` + typ + `,"username":"ircbot"}`, 400, "M_USER_IN_USE"},
-		{"ASC-7: outside its namespaces", irc, `{` + typ + `,"username":"dave"}`, 400, "M_EXCLUSIVE"},
+		{"AS-7: the sender has its account from the beginning", irc, `{` + typ + `,"username":"ircbot"}`, 400, "M_USER_IN_USE"},
+		{"ASC-7, AS-7: outside its namespaces", irc, `{` + typ + `,"username":"dave"}`, 400, "M_EXCLUSIVE"},
 		{"ASC-7: in another's", irc, `{` + typ + `,"username":"xmpp_dave"}`, 400, "M_EXCLUSIVE"},
-		{"ASC-8: in its own, and in another's exclusive one", xmpp, `{` + typ + `,"username":"irc_x"}`, 400, "M_EXCLUSIVE"},
+		{"ASC-8, AS-6: in its own, and in another's exclusive one", xmpp, `{` + typ + `,"username":"irc_x"}`, 400, "M_EXCLUSIVE"},
 		{"no username", irc, `{` + typ + `}`, 400, "M_MISSING_PARAM"},
 		{"no possible username", irc, `{` + typ + `,"username":"irc_:"}`, 400, "M_INVALID_USERNAME"},
 	} {
@@ -120,7 +120,7 @@ func TestServiceRegisters(t *testing.T) {
 }
 
 // A user ID that a service has to itself is refused to everybody else, one in a
-// namespace that is not exclusive is not (ASC-8, REG-4, REG-15).
+// namespace that is not exclusive is not (ASC-8, AS-6, REG-4, REG-15).
 func TestExclusiveUsers(t *testing.T) {
 	t.Parallel()
 	hs, _, _ := withBridges(t)
@@ -139,7 +139,7 @@ func TestExclusiveUsers(t *testing.T) {
 	available := func(username string) *homeservertest.Response {
 		return hs.Anonymous().Do(t, "GET", homeservertest.Path("/v3/register/available?username={}", username), nil)
 	}
-	available("irc_bob").WantError(400, "M_EXCLUSIVE") // REG-15
+	available("irc_bob").WantError(400, "M_EXCLUSIVE") // REG-15, AS-6
 	available("ircbot").WantError(400, "M_USER_IN_USE")
 	if got := available("both_eve").Want(200).Raw; got != `{"available":true}` {
 		t.Error(got)
@@ -160,7 +160,7 @@ func TestServiceLogsIn(t *testing.T) {
 	body := func(user string) string {
 		return fmt.Sprintf(`{"type":"m.login.application_service","identifier":{"type":"m.id.user","user":%q},"device_id":"D"}`, user)
 	}
-	t.Run("GET /login has the type", func(t *testing.T) { // CLIENTA-13
+	t.Run("GET /login has the type", func(t *testing.T) { // CLIENTA-13, AS-13
 		const path = `flows.#(type=="m.login.application_service")`
 		if flows := hs.Anonymous().Get(t, "/v3/login"); !flows.Get(path).Exists() {
 			t.Error(flows)
@@ -169,7 +169,7 @@ func TestServiceLogsIn(t *testing.T) {
 			t.Errorf("without services: %s", flows)
 		}
 	})
-	t.Run("a session on a device, which may be used again", func(t *testing.T) { // LOGIN-15
+	t.Run("a session on a device, which may be used again", func(t *testing.T) { // LOGIN-15, AS-13
 		first := irc.Post(t, "/v3/login", body("irc_bob"))
 		again := irc.Post(t, "/v3/login", body(string(bob)))
 		if first.Get("user_id").Str != string(bob) || again.Get("device_id").Str != "D" {
@@ -183,7 +183,7 @@ func TestServiceLogsIn(t *testing.T) {
 		c.Token = first.Get("access_token").Str
 		c.Do(t, "GET", "/v3/account/whoami", nil).WantError(401, "M_UNKNOWN_TOKEN")
 	})
-	t.Run("the sender", func(t *testing.T) {
+	t.Run("the sender", func(t *testing.T) { // AS-7
 		if got := irc.Post(t, "/v3/login", body("ircbot")); got.Get("user_id").Str != "@ircbot:example.org" {
 			t.Error(got)
 		}
@@ -200,7 +200,7 @@ func TestServiceLogsIn(t *testing.T) {
 		{"outside namespace", irc.Token, "alice", 400, "M_EXCLUSIVE"},
 		{"another server", irc.Token, "@irc_bob:elsewhere.org", 403, "M_FORBIDDEN"},
 	} {
-		t.Run(tt.says, func(t *testing.T) { // LOGIN-15, SRC-2, ASC-7
+		t.Run(tt.says, func(t *testing.T) { // LOGIN-15, SRC-2, ASC-7, AS-7, AS-13, AS-14
 			c := hs.Anonymous()
 			c.Token = tt.token
 			c.Do(t, "POST", "/v3/login", body(tt.user)).WantError(tt.status, tt.code)
@@ -209,7 +209,7 @@ func TestServiceLogsIn(t *testing.T) {
 }
 
 // Where nobody signs in by /login, services do not either: their users have no
-// sessions (ASC-12, LOGIN-16).
+// sessions (ASC-12, AS-15, LOGIN-16).
 func TestNoLegacyLogin(t *testing.T) {
 	t.Parallel()
 	hs, irc, _ := withBridges(t, homeserver.WithAccountRules(homeserver.AccountRules{NoPasswords: true}))
@@ -232,7 +232,7 @@ func TestServiceActs(t *testing.T) {
 		return irc.Get(t, "/v3/account/whoami"+query)
 	}
 
-	t.Run("by default it is its sender, who needs no registration", func(t *testing.T) { // ASC-4
+	t.Run("by default it is its sender, who needs no registration", func(t *testing.T) { // ASC-4, AS-8
 		got := whoami(t, "")
 		if got.Get("user_id").Str != "@ircbot:example.org" || got.Get("device_id").Exists() { // DEV-30
 			t.Error(got)
@@ -244,7 +244,7 @@ func TestServiceActs(t *testing.T) {
 			t.Error(e)
 		}
 	})
-	t.Run("user_id selects one of its users", func(t *testing.T) { // ASC-4, WHO-2
+	t.Run("user_id selects one of its users", func(t *testing.T) { // ASC-4, AS-8, WHO-2
 		if got := whoami(t, "?user_id=@irc_bob:example.org"); got.Get("user_id").Str != string(bob) || got.Get("device_id").Exists() {
 			t.Error(got)
 		}
@@ -265,7 +265,7 @@ func TestServiceActs(t *testing.T) {
 		{"of another server", "@irc_bob:elsewhere.org"}, // ASC-2
 		{"no user ID", "irc_bob"},
 	} {
-		t.Run("user_id is "+tt.says, func(t *testing.T) { // ASC-4, WHO-2
+		t.Run("user_id is "+tt.says, func(t *testing.T) { // ASC-4, AS-9, WHO-2
 			irc.Do(t, "GET", as(events.UserID(tt.user), "/v3/account/whoami"), nil).WantError(403, "M_FORBIDDEN")
 		})
 	}
@@ -274,7 +274,7 @@ func TestServiceActs(t *testing.T) {
 			t.Error(got)
 		}
 	})
-	t.Run("device_id selects a device of the user", func(t *testing.T) { // ASC-5, WHO-2, CLIENTA-15
+	t.Run("device_id selects a device of the user", func(t *testing.T) { // ASC-5, AS-10, WHO-2, CLIENTA-15
 		irc.Do(t, "PUT", as(bob, "/v3/devices/PHONE"), `{}`).Want(201)
 		for _, query := range []string{
 			"?user_id=@irc_bob:example.org&device_id=PHONE",
@@ -291,10 +291,10 @@ func TestServiceActs(t *testing.T) {
 		irc.Do(t, "DELETE", as(bob, "/v3/devices/PHONE"), nil).Want(200)
 		irc.Do(t, "GET", "/v3/account/whoami?user_id=@irc_bob:example.org&device_id=PHONE", nil).WantError(400, "M_UNKNOWN_DEVICE")
 	})
-	t.Run("without a device, what a device is needed for fails", func(t *testing.T) { // ASC-5
+	t.Run("without a device, what a device is needed for fails", func(t *testing.T) { // ASC-5, AS-10
 		irc.Do(t, "POST", as(bob, "/v3/keys/upload"), `{}`).WantError(400, "M_MISSING_PARAM")
 	})
-	t.Run("/sync and /events need an explicit user_id", func(t *testing.T) { // ASC-9
+	t.Run("/sync and /events need an explicit user_id", func(t *testing.T) { // ASC-9, AS-39
 		irc.Do(t, "POST", "/unstable/org.matrix.simplified_msc3575/sync", `{}`).WantError(400, "M_MISSING_PARAM")
 		for _, path := range []string{"/v3/sync", "/v3/events"} {
 			irc.Do(t, "GET", path+"?timeout=0", nil).WantError(400, "M_MISSING_PARAM")
@@ -342,7 +342,7 @@ func TestServiceActs(t *testing.T) {
 }
 
 // ts sets the time of what a service sends, not its place; ordinary users' is ignored
-// (ASC-6, STATE-15).
+// (ASC-6, AS-17, STATE-15).
 func TestServiceTime(t *testing.T) {
 	t.Parallel()
 	hs, irc, _ := withBridges(t)
@@ -363,8 +363,11 @@ func TestServiceTime(t *testing.T) {
 		t.Error(list)
 	}
 	said := alice.Put(t, homeservertest.Path("/v3/rooms/{}/send/m.room.message/1?ts=12345", room), content).Get("event_id").Str
-	if e := irc.Get(t, homeservertest.Path("/v3/rooms/{}/event/{}", room, said)); e.Get("origin_server_ts").Int() == 12345 {
-		t.Error(e)
+	redacted := irc.Put(t, homeservertest.Path("/v3/rooms/{}/redact/{}/1?ts=12345", room, before), `{}`).Get("event_id").Str // AS-17: elsewhere
+	for _, id := range []string{said, redacted} {
+		if e := irc.Get(t, homeservertest.Path("/v3/rooms/{}/event/{}", room, id)); e.Get("origin_server_ts").Int() == 12345 {
+			t.Error(e)
+		}
 	}
 }
 
@@ -382,25 +385,26 @@ func TestExclusiveAliases(t *testing.T) {
 	create := func(c *homeservertest.Client, name string) *homeservertest.Response {
 		return c.Do(t, "POST", "/v3/createRoom", map[string]any{"room_alias_name": name})
 	}
-	// ASC-8, ALIAS-2: others are kept out of exclusive namespaces.
+	// ASC-8, AS-6, ALIAS-2: others are kept out of exclusive namespaces.
 	put(alice, "#irc_tea", room).WantError(400, "M_EXCLUSIVE")
 	create(alice, "irc_tea").WantError(400, "M_EXCLUSIVE")
 	put(xmpp, "#irc_tea", theirs).WantError(400, "M_EXCLUSIVE")
 	put(alice, "#both_tea", room).Want(200) // ASC-8: not exclusive
-	// ASC-7: a service stays in its own.
+	// ASC-7, AS-7: a service stays in its own.
 	put(irc, "#irc_tea", theirs).Want(200)
 	create(irc, "irc_coffee").Want(200)
 	put(irc, "#both_milk", theirs).Want(200)
 	put(irc, "#tea", theirs).WantError(400, "M_EXCLUSIVE")
 	create(irc, "tea").WantError(400, "M_EXCLUSIVE")
-	// Nobody else deletes what is a service's.
+	// AS-6: nobody else deletes what is a service's.
 	remove(alice, "#irc_tea").WantError(400, "M_EXCLUSIVE")
 	remove(irc, "#irc_tea").Want(200)
 	remove(alice, "#both_tea").Want(200)
 	hs.Anonymous().Do(t, "GET", homeservertest.Path("/v3/directory/room/{}", "#irc_tea:example.org"), nil).WantError(404, "M_NOT_FOUND")
 }
 
-// A service lists rooms for its networks, apart from the server's own list.
+// A service lists rooms for its networks, apart from the server's own list (AS-37,
+// AS-38).
 func TestNetworkLists(t *testing.T) {
 	t.Parallel()
 	hs, irc, xmpp := withBridges(t)
@@ -432,7 +436,7 @@ func TestNetworkLists(t *testing.T) {
 }
 
 // The sender of a service is never limited, its other users unless the registration
-// exempts them (RATE-6).
+// exempts them (RATE-6, AS-18).
 func TestServiceRateLimits(t *testing.T) {
 	t.Parallel()
 	tight := homeserver.WithRateLimit(homeserver.RateAccount, time.Hour, 1)

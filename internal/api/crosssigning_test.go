@@ -198,7 +198,7 @@ func TestNewMasterKeyDropsOthers(t *testing.T) {
 	}
 }
 
-// XS-5, UIA-31, XS-7, DEV-29: application services need no proof; who cannot prove anything is refused; suspension is no obstacle.
+// XS-5, AS-16, UIA-31, XS-7, DEV-29: application services need no proof; who cannot prove anything is refused; suspension is no obstacle.
 func TestCrossSigningCallers(t *testing.T) {
 	t.Parallel()
 	old, fresh := newPerson(alice, ""), newPerson(alice, "2")

@@ -141,7 +141,7 @@ func TestPutDeviceByService(t *testing.T) {
 	}
 }
 
-// DEV-13, UIA-31, SDEV-9: application services delete devices without more proof.
+// DEV-13, AS-16, UIA-31, SDEV-9: application services delete devices without more proof.
 func TestDeleteDeviceByService(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, nil)

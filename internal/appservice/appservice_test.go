@@ -21,6 +21,7 @@ func bridge(change func(*Registration)) Registration {
 	return r
 }
 
+// AS-1, AS-2: what is missing, malformed or there twice is refused.
 func TestNew(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -60,7 +61,8 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// Expressions are matched with the beginning of the whole ID of a local user (ASC-2).
+// Expressions are matched with the beginning of the whole ID of a local user (ASC-2,
+// AS-3).
 func TestOwns(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -146,7 +148,7 @@ namespaces:
         - {regex: '^#telegram_.*:example\.org$', exclusive: true}
     rooms: []
 `
-	got, err := Parse([]byte(whole)) // ASC-1
+	got, err := Parse([]byte(whole)) // ASC-1, AS-1, AS-3
 	want := Registration{
 		ID: "telegram", URL: "http://localhost:29317", Token: "as-secret", ServerToken: "hs-secret", Sender: "telegrambot",
 		Users:     []Namespace{{`^@telegram_.*:example\.org$`, true}, {`^@shared_.*$`, false}},
@@ -161,11 +163,11 @@ namespaces:
 	}
 
 	for name, tt := range map[string]struct{ content, fault string }{
-		"ASC-1: url is null, lists are absent, rate_limited is true by default": {"id: a\nurl: null\nnamespaces: {}", ""},
+		"ASC-1, AS-1, AS-3: url is null, lists are absent, rate_limited is true by default, receive_ephemeral is not": {"id: a\nurl: null\nnamespaces: {}", ""},
 		"ASC-1: url is absent":         {"id: a\nnamespaces: {}", "url is missing"},
 		"ASC-1: namespaces are absent": {"id: a\nurl:\n", "namespaces is missing"},
-		"regex is absent":              {"url:\nnamespaces: {users: [{exclusive: true}]}", "namespaces.users[0] needs both"},
-		"exclusive is absent":          {"url:\nnamespaces: {aliases: [{regex: a, exclusive: true}, {regex: a}]}", "namespaces.aliases[1] needs both"},
+		"AS-3: regex is absent":        {"url:\nnamespaces: {users: [{exclusive: true}]}", "namespaces.users[0] needs both"},
+		"AS-3: exclusive is absent":    {"url:\nnamespaces: {aliases: [{regex: a, exclusive: true}, {regex: a}]}", "namespaces.aliases[1] needs both"},
 		"rooms, too":                   {"url:\nnamespaces: {rooms: [{}]}", "namespaces.rooms[0] needs both"},
 		"no YAML":                      {"id: [", "yaml: "},
 		"a list":                       {"- id: a", "cannot unmarshal"},
@@ -175,7 +177,7 @@ namespaces:
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got, err := Parse([]byte(tt.content))
-			if tt.fault == "" && (err != nil || got.URL != "" || got.Unlimited) {
+			if tt.fault == "" && (err != nil || got.URL != "" || got.Unlimited || got.Ephemeral) {
 				t.Errorf("%+v %v", got, err)
 			}
 			if tt.fault != "" && (err == nil || !strings.Contains(err.Error(), tt.fault)) {

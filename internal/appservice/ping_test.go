@@ -42,7 +42,7 @@ func TestPing(t *testing.T) {
 			t.Error(took, err)
 		}
 	})
-	t.Run("M_CONNECTION_TIMEOUT", func(t *testing.T) { // ASC-14
+	t.Run("M_CONNECTION_TIMEOUT", func(t *testing.T) { // ASC-14, AS-33
 		t.Parallel()
 		client, service := answering(t, 50*time.Millisecond, silent)
 		_, err := client.Ping(t.Context(), service, "")
