@@ -49,7 +49,7 @@ type config struct {
 	pushRules          push.Options
 	pushGateways       PushGateways
 	roomVersion        *events.RoomVersion
-	forgetting         Forgetting
+	forgetting         room.Forgetting
 	cost               account.Cost
 	openUserDirectory  bool
 	noPresence         bool
@@ -262,20 +262,26 @@ func WithRoomVersion(version string) Option {
 }
 
 // Forgetting is what becomes of rooms that people have left: see [WithForgetting].
-type Forgetting = room.Forgetting
+type Forgetting struct {
+	// UponLeave forgets a room for everybody who leaves it or is removed from it, as
+	// if they had asked for that: they do not see its history any more. Clients are
+	// told that it is so.
+	UponLeave bool
+	// DeleteAfter is how long nothing may have happened in a room that everybody who
+	// was ever in it has forgotten, before it is deleted: for good, with all that was
+	// said in it and with its aliases. A device that has not synced since then does
+	// not hear that its user has left; 30 days are a good choice. 0: no room is
+	// deleted.
+	DeleteAfter time.Duration
+}
 
-// WithForgetting says what becomes of rooms that people have left. With UponLeave a
-// room is forgotten by everybody who leaves it or is removed from it, as if they had
-// asked for that: they do not see its history any more, and clients are told that it is
-// so. With DeleteAfter, a room that everybody who was ever in it has forgotten, and in
-// which nothing has happened for so long, is deleted within an hour, for good, with all
-// that was said in it, and with its aliases. A device that has not synced since then
-// does not hear that its user has left; 30 days are a good choice.
+// WithForgetting says what becomes of rooms that people have left. Rooms that are to
+// be deleted go within an hour.
 //
 // Default: people forget rooms if they like, and no room is deleted.
 func WithForgetting(f Forgetting) Option {
 	return func(c *config) {
-		if c.forgetting = f; f.DeleteAfter < 0 {
+		if c.forgetting = room.Forgetting(f); f.DeleteAfter < 0 {
 			c.fault("WithForgetting: DeleteAfter is %v", f.DeleteAfter)
 		}
 	}
