@@ -12,10 +12,15 @@ import (
 // one text, and one prepared statement, for all lengths.
 const chunkSize = 32
 
+// fewPairs is for how many pairs there is a shorter text: those who ask for state by
+// its keys mostly ask for little.
+const fewPairs = 8
+
 var (
 	inChunk     = `(?` + strings.Repeat(`, ?`, chunkSize-1) + `)`
 	valuesChunk = `VALUES (?)` + strings.Repeat(`, (?)`, chunkSize-1)
 	pairsChunk  = `VALUES (?, ?)` + strings.Repeat(`, (?, ?)`, chunkSize-1)
+	pairsFew    = `VALUES (?, ?)` + strings.Repeat(`, (?, ?)`, fewPairs-1)
 )
 
 // chunks yields the arguments for inChunk until all values had their turn.
@@ -33,15 +38,19 @@ func chunks[T any](values []T, arg func(T) any) iter.Seq[[]any] {
 	}
 }
 
-// pairChunks does the same for pairsChunk.
-func pairChunks(keys []events.StateKey) iter.Seq[[]any] {
-	return func(yield func([]any) bool) {
+// pairChunks does the same for pairs, and yields the text that takes them.
+func pairChunks(keys []events.StateKey) iter.Seq2[string, []any] {
+	return func(yield func(string, []any) bool) {
 		for i := 0; i < len(keys); i += chunkSize {
-			args := make([]any, 2*chunkSize)
-			for j, k := range keys[i:min(i+chunkSize, len(keys))] {
+			text, size := pairsChunk, chunkSize
+			if len(keys)-i <= fewPairs {
+				text, size = pairsFew, fewPairs
+			}
+			args := make([]any, 2*size, 2*size+3)
+			for j, k := range keys[i:min(i+size, len(keys))] {
 				args[2*j], args[2*j+1] = k.Type, k.Key
 			}
-			if !yield(args) {
+			if !yield(text, args) {
 				return
 			}
 		}

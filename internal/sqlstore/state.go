@@ -33,9 +33,9 @@ func (v *view) StateEventAt(room store.RoomNum, at store.Pos, key events.StateKe
 // StateEventsAt implements store.State.
 func (v *view) StateEventsAt(room store.RoomNum, at store.Pos, keys []events.StateKey) ([]store.Event, error) {
 	state := make([]store.Event, 0, len(keys))
-	for args := range pairChunks(keys) {
+	for pairs, args := range pairChunks(keys) {
 		args = append(args, int64(room), bound(at), bound(at))
-		err := v.query(`WITH k (type, state_key) AS (`+pairsChunk+`)
+		err := v.query(`WITH k (type, state_key) AS (`+pairs+`)
 			SELECT e.pos, e.room, e.id, e.json, e.device, e.txn, e.replaces, e.redacted_by FROM k CROSS JOIN hs_events e
 			ON e.pos = (SELECT s.pos FROM hs_events s WHERE s.room = ? AND s.type = k.type AND s.state_key = k.state_key AND s.ends > ?
 				ORDER BY s.ends LIMIT 1) AND e.pos <= ?`,

@@ -71,7 +71,7 @@ var fine = []string{
 	"SCAN hs_search VIRTUAL TABLE INDEX", // by word or row number
 	"SCAN hs_registration_tokens USING INDEX hs_registration_tokens_name", // likewise
 	"SCAN hs_users USING INDEX hs_users_admin",                            // likewise
-	"CO-ROUTINE k", "SCAN 32 CONSTANT ROWS", "SCAN k",
+	"CO-ROUTINE k", "SCAN 32 CONSTANT ROWS", "SCAN 8 CONSTANT ROWS", "SCAN k",
 	"SCALAR SUBQUERY", "CORRELATED SCALAR SUBQUERY", "LIST SUBQUERY",
 }
 
