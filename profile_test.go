@@ -3,6 +3,7 @@ package homeserver_test
 import (
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/tidwall/gjson"
@@ -180,4 +181,25 @@ func TestProfileInRoomsAfterFault(t *testing.T) {
 	alice = hs.Login(t, "alice")
 	alice.SyncUntil(t, func(gjson.Result) bool { return named("Three") == len(rooms) })
 	same(t, "the profile", alice.Get(t, path).Get("displayname").Str, "Three")
+}
+
+// A room that has no place for a longer name keeps nobody else from it.
+func TestProfileInFullRoom(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	var rooms []events.RoomID
+	for range 3 {
+		room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+		bob.Join(t, room)
+		rooms = append(rooms, room)
+	}
+	bob.SetState(t, rooms[1], "m.room.member", string(bob.User), map[string]any{"membership": "join", "x": strings.Repeat("x", 64_500)})
+	name := strings.Repeat("Bob", 300)
+	bob.Put(t, homeservertest.Path("/v3/profile/{}/displayname", bob.User), map[string]any{"displayname": name})
+	for i, want := range []string{name, "bob", name} {
+		if got := contentOf(t, alice, rooms[i], bob.User).Get("displayname").Str; got != want {
+			t.Errorf("room %d has the name %.10q", i, got)
+		}
+	}
 }

@@ -37,7 +37,7 @@ func (s *Service) ProfileChanged(ctx context.Context, user events.UserID, names 
 		}
 		e, err := s.next(d, proposal{sender: user, typ: events.TypeMember, stateKey: now.StateKey, content: content})
 		if err != nil || repeats(e, now) {
-			return ignoreRefusal(err)
+			return ignoreImpossible(err)
 		}
 		_, err = s.add(tx, d, e, store.Txn{})
 		return err
