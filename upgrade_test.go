@@ -530,3 +530,25 @@ func TestUpgradeSettings(t *testing.T) {
 		}
 	})
 }
+
+// UPGR-3: a ban that has no place in an event of the new version stays behind.
+func TestUpgradeFullBan(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice := hs.User(t, "alice")
+	room := alice.CreateRoom(t, nil)
+	ban := func(size int) int {
+		return alice.Do(t, "PUT", homeservertest.Path("/v3/rooms/{}/state/m.room.member/@x:example.org", room), map[string]any{
+			"membership": "ban", "reason": strings.Repeat("x", size),
+		}).Status
+	}
+	size := 65536
+	for ban(size) != 200 {
+		size -= 10
+	}
+	alice.Post(t, homeservertest.Path("/v3/rooms/{}/ban", room), `{"user_id":"@y:example.org"}`)
+	next := upgrade(t, alice, room, "1", "")
+	if got := stateOf(t, alice, next, "m.room.member", "@y:example.org").Get("membership").Str; got != "ban" {
+		t.Errorf("the other ban is %q", got)
+	}
+}

@@ -15,6 +15,12 @@
 // [Service.Authenticate] remembers the sessions of recently used ones, so that
 // most requests don't touch the store.
 //
+// # Profiles
+//
+// A changed name or avatar goes into all rooms of its user, some at a time. That it is on
+// its way is noted in the transaction of the change, so that it arrives even if the server
+// is killed meanwhile ([Service.SpreadProfiles]).
+//
 // # The host's accounts
 //
 // Who may sign in with a password is up to a [uia.Provider]. The default one

@@ -11,7 +11,8 @@
 // at once and from any goroutine; a nil registry is one without services.
 //
 // A [Client] sends requests to services. Their URLs are the host's configuration and
-// not the choice of a user, so they may be in a private network.
+// not the choice of a user, so they may be in a private network. [Networks] asks them, in
+// the name of users, who and what is on the networks that they connect to.
 //
 // # Namespaces
 //

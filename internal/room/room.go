@@ -20,6 +20,12 @@
 //
 // Checks come before the first write of a closure wherever possible: a refusal
 // after a write makes the store undo and repeat the work of its neighbours.
+//
+// # How rooms end
+//
+// A room stays when everybody has left it. Only if the host wants it is one deleted that
+// all have forgotten (deletion.go): first it is not there any more, in one transaction,
+// and then what was said in it goes bit by bit.
 package room
 
 import (

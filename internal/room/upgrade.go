@@ -181,7 +181,7 @@ func (s *Service) copyState(tx *live.Tx, old, d *live.Draft, a Actor) error {
 				ban.content = reason(&why.Str)
 			}
 			_, err = s.setMember(tx, d, a, ban)
-			err = ignoreRefusal(err) // of a creator of the new room
+			err = ignoreImpossible(err) // such as the ban of a creator of the new room
 		}
 		if err != nil {
 			return err
