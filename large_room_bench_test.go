@@ -47,7 +47,7 @@ func BenchmarkLargeRoom(b *testing.B) {
 	}
 	d.srv.Close()
 	st := open()
-	f := &filling{B: b, st: st, room: events.RoomID(room)}
+	f := &filling{TB: b, st: st, room: events.RoomID(room)}
 	f.fill(10_000, n)
 	info, err := os.Stat(file)
 	if err != nil {
@@ -120,7 +120,7 @@ func BenchmarkLargeRoom(b *testing.B) {
 
 // filling adds many events to a room, past the services.
 type filling struct {
-	*testing.B
+	testing.TB
 	st     store.Store
 	room   events.RoomID
 	bytes  int64          // of all events' JSON

@@ -27,7 +27,7 @@ type direct struct {
 }
 
 // newDirect makes a server over a file.
-func newDirect(b *testing.B, file string, options ...homeserver.Option) *direct {
+func newDirect(b testing.TB, file string, options ...homeserver.Option) *direct {
 	st, err := sqlite.Open(file)
 	if err != nil {
 		b.Fatal(err)
@@ -94,7 +94,7 @@ func reportCPU(b *testing.B) func() {
 }
 
 // cpuTime is the CPU time that the process has used.
-func cpuTime(b *testing.B) time.Duration {
+func cpuTime(b testing.TB) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		b.Fatal(err)
