@@ -384,3 +384,18 @@ test("media", { timeout: 60_000 }, async () => {
     await alice.setAvatarUrl(uri);
     assert.equal((await bob.getProfileInfo(alice_id)).avatar_url, uri);
 });
+
+test("pushers", { timeout: 60_000 }, async () => {
+    const pusher = {
+        app_id: "org.example.app", pushkey: "key", kind: "http", app_display_name: "App", device_display_name: "Phone", lang: "en",
+        data: { url: "https://push.example.org/_matrix/push/v1/notify", format: "event_id_only" },
+    };
+    await bob.setPusher(pusher);
+    const list = async (client) => (await client.getPushers()).pushers.map(({ app_id, pushkey, kind, data }) => ({ app_id, pushkey, kind, data }));
+    assert.deepEqual(await list(bob), [{ app_id: "org.example.app", pushkey: "key", kind: "http", data: pusher.data }]);
+    assert.deepEqual(await list(carol), []);
+    await carol.setPusher({ ...pusher, append: false }); // the phone is hers now
+    assert.deepEqual([(await list(bob)).length, (await list(carol)).length], [0, 1]);
+    await carol.removePusher("key", "org.example.app");
+    assert.deepEqual(await list(carol), []);
+});
