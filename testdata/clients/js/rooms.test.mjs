@@ -351,8 +351,8 @@ test("what is not said", { timeout: 60_000 }, async () => {
 
     phone.setSyncPresence("unavailable");
     await phone.setPresence({ presence: "unavailable", status_msg: "at the kettle" });
-    await until(alice, "bob's absence", () => alice.getUser(bob_id)?.presence === "unavailable");
-    assert.equal(alice.getUser(bob_id).presenceStatusMsg, "at the kettle");
+    await until(alice, "bob's absence", () => alice.getUser(bob_id)?.presenceStatusMsg === "at the kettle");
+    await until(alice, "bob's absence", () => alice.getUser(bob_id).presence === "unavailable");
     assert.equal((await alice.getPresence(bob_id)).status_msg, "at the kettle");
     phone.stopClient();
 });
