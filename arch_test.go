@@ -264,7 +264,7 @@ var banned = map[string]string{
 // chosen, or serve tests.
 var licensed = map[string][]string{
 	"slog.Default": {"options.go"},
-	"time.Now":     {"options.go", "homeservertest/sync.go"},
+	"time.Now":     {"options.go", "homeservertest/sync.go", "internal/api/timeout.go"},
 	"time.Until":   {"homeservertest/sync.go"},
 	"os.Getenv":    {"internal/record/record.go"},
 }

@@ -27,11 +27,22 @@
 // IDs in paths may contain encoded slashes. The muxes of net/http and gorilla
 // keep them, but the latter redirects paths in which two of them meet unless it
 // is told UseEncodedPath and SkipClean; a proxy in front must pass on paths as
-// they are.
+// they are, which nginx does where its proxy_pass names no path, not even "/".
 //
 // Clients that know only the name of a server ask
 // https://NAME/.well-known/matrix/client for its URL. So either the host answers
 // that at the name's own root, or users enter the whole URL.
+//
+// # Timeouts
+//
+// A long poll takes as long as its client asks for, up to five minutes, and a
+// large file as long as it takes. An http.Server may have a WriteTimeout and a
+// ReadTimeout nevertheless: the server lifts them for these requests, as far as
+// needed, through http.ResponseController. So middleware that wraps the
+// http.ResponseWriter should have the method Unwrap; otherwise, and below an
+// http.TimeoutHandler, such requests are cut off. A proxy in front should wait
+// for at least a minute, since clients ask for half of one, and take bodies as
+// large as uploads may be.
 //
 // # Lifecycle
 //

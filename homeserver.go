@@ -269,12 +269,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // case.
 //
 // Nothing of the server is left afterwards: no goroutine, no open file, and all
-// that was answered with success is on disk. Call it when an http.Server begins
-// its own Shutdown, which otherwise waits for the long polls:
+// that was answered with success is on disk. Call it before the Shutdown of the
+// http.Server that it is served by, which would wait for the long polls:
 //
-//	hs.RegisterOnShutdown(func() { _ = srv.Shutdown(ctx) })
+//	err := errors.Join(srv.Shutdown(ctx), web.Shutdown(ctx))
 //
-// Stopping again is harmless.
+// Stopping again is harmless, so that a deferred Close may stay.
 func (s *Server) Shutdown(ctx context.Context) error {
 	return errors.Join(s.life.end(ctx), s.close())
 }

@@ -11,7 +11,7 @@ import (
 // events serves what clients waited for news with before there was /sync, and still use
 // for rooms they look into.
 func (a *API) events() []route {
-	return []route{get("/events", byUser, a.getEvents).guests().forNamedUser()}
+	return []route{get("/events", byUser, a.getEvents).guests().forNamedUser().longPoll()}
 }
 
 type eventsIn struct {

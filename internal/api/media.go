@@ -133,6 +133,7 @@ type thumbnailMediaIn struct {
 }
 
 func (a *API) downloadMedia(ctx context.Context, w http.ResponseWriter, r *http.Request, c *caller, in downloadMediaIn) error {
+	suspendWriteTimeout(w, r)
 	file, err := a.Content.Download(ctx, in.ref(), in.access(c))
 	if err != nil {
 		return err
@@ -152,6 +153,7 @@ func (a *API) thumbnailMedia(ctx context.Context, w http.ResponseWriter, r *http
 	if in.Method != "" && in.Method != "scale" && in.Method != "crop" {
 		return mxerr.InvalidParam("method", "must be crop or scale")
 	}
+	suspendWriteTimeout(w, r)
 	file, err := a.Content.Thumbnail(ctx, in.ref(), in.access(c), content.ThumbnailRequest{
 		Width: in.Width, Height: in.Height, Crop: in.Method == "crop", Animated: in.Animated,
 	})

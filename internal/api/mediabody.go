@@ -34,6 +34,7 @@ type uploadBody struct {
 func (a *API) newUploadBody(w http.ResponseWriter, r *http.Request) *uploadBody {
 	conn := http.NewResponseController(w)
 	_ = conn.SetReadDeadline(time.Time{}) // where it is not supported there is none
+	suspendWriteTimeout(w, r)
 	patience := a.uploadPatience
 	if patience == 0 {
 		patience = uploadPatience

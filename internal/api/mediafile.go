@@ -49,6 +49,7 @@ func sendFile(w http.ResponseWriter, r *http.Request, f *content.File) (err erro
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", contentCache)
 	h.Set("ETag", tag)
+	startWriteTimeout(w, r, f.Size)
 	http.ServeContent(w, r, "", time.Time{}, f.Content)
 	return nil
 }

@@ -33,6 +33,7 @@ type route struct {
 	named       bool // application services must say for whom
 
 	shows bool // that the caller is there, when it succeeds
+	waits bool // for something to happen, before it answers
 
 	class   ratelimit.Class
 	maxBody int64
@@ -157,6 +158,12 @@ func (r route) forNamedUser() route {
 // showsActivity makes a success count as something that the caller has done (PRES-7).
 func (r route) showsActivity() route {
 	r.shows = true
+	return r
+}
+
+// longPoll lets the endpoint take its time: see timeout.go.
+func (r route) longPoll() route {
+	r.waits = true
 	return r
 }
 

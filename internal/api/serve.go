@@ -90,6 +90,10 @@ func (a *API) run(ctx context.Context, w *response, req *request) (answer any, e
 			return nil, err
 		}
 	}
+	if row.waits {
+		suspendWriteTimeout(w, req.Request)
+		defer startWriteTimeout(w, req.Request, 0)
+	}
 	answer, err = row.serve(ctx, w, req)
 	if err == nil && row.shows {
 		a.active(ctx, req.caller)

@@ -17,8 +17,8 @@ import (
 // clients speak before it is part of the specification, and in the one that was accepted (slidingsyncv4.go).
 func (a *API) slidingSync() []route {
 	return []route{
-		post("/org.matrix.simplified_msc3575/sync", byUser, a.postSlidingSync).at("unstable").guests().forNamedUser(),
-		post("/sync", byUser, a.postSlidingSyncV4).at("v4").guests().forNamedUser(), // SLIDE-50
+		post("/org.matrix.simplified_msc3575/sync", byUser, a.postSlidingSync).at("unstable").guests().forNamedUser().longPoll(),
+		post("/sync", byUser, a.postSlidingSyncV4).at("v4").guests().forNamedUser().longPoll(), // SLIDE-50
 	}
 }
 

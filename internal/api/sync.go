@@ -13,7 +13,7 @@ import (
 
 // sync serves what is new.
 func (a *API) sync() []route {
-	return []route{get("/sync", byUser, a.getSync).guests().forNamedUser()}
+	return []route{get("/sync", byUser, a.getSync).guests().forNamedUser().longPoll()}
 }
 
 type syncIn struct {
