@@ -69,7 +69,7 @@ var constants = []string{
 	"internal/pages.page",
 	"internal/sqlstore.inChunk",
 	"internal/sqlstore.ownedByDevice",
-	"internal/sqlstore.pairsChunk",
+	"internal/sqlstore.pairsChunk", "internal/sqlstore.pairsFew",
 	"internal/sqlstore.valuesChunk",
 	"internal/thumbnail.cropSizes",
 	"internal/thumbnail.scaleSizes",
