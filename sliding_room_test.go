@@ -253,7 +253,7 @@ func TestSlidingRoom(t *testing.T) {
 	// Later only what has changed.
 	alice.SetState(t, room, "x", "", `{}`)
 	entry = slid(s.next(t), room)
-	for _, field := range []string{"initial", "name", "avatar", "heroes", "is_dm", "joined_count", "invited_count", "notification_count", "bump_stamp", "required_state"} {
+	for _, field := range []string{"initial", "name", "avatar", "heroes", "is_dm", "joined_count", "invited_count", "bump_stamp", "required_state"} {
 		same(t, field+" again", entry.Get(field).Raw, "")
 	}
 	bob.Put(t, homeservertest.Path("/v3/profile/{}/displayname", bob.User), `{"displayname":"Bob"}`)
@@ -279,6 +279,10 @@ func TestSlidingRoom(t *testing.T) {
 	event := bob.Say(t, room, "hey you")
 	entry = slid(s.next(t), room)
 	same(t, "unread", entry.Get("notification_count").Raw+entry.Get("highlight_count").Raw, "10")
+	// Clients take an entry without counts to say that nothing is unread.
+	bob.Send(t, room, "m.reaction", `{}`)
+	entry = slid(s.next(t), room)
+	same(t, "still unread", entry.Get("notification_count").Raw+entry.Get("highlight_count").Raw, "10")
 	alice.Post(t, homeservertest.Path("/v3/rooms/{}/receipt/m.read/{}", room, event), `{}`)
 	entry = slid(s.next(t), room)
 	same(t, "read", entry.Get("notification_count").Raw+entry.Get("highlight_count").Raw, "00")
@@ -288,10 +292,10 @@ func TestSlidingRoom(t *testing.T) {
 		alice.Put(t, homeservertest.Path("/v3/user/{}/account_data/m.direct", alice.User), `{"@bob:example.org":`+rooms+`}`)
 	}
 	direct(fmt.Sprintf(`[%q]`, room))
-	same(t, "direct", slid(s.next(t), room).Raw, `{"is_dm":true}`)
+	same(t, "direct", slid(s.next(t), room).Raw, `{"is_dm":true,"notification_count":0,"highlight_count":0}`)
 	same(t, "direct at first", slid(slide(t, alice, "", strings.Replace(list(1, `[]`), "{", `{"conn_id":"x",`, 1)), room).Get("is_dm").Raw, "true")
 	direct(`[]`)
-	same(t, "no longer direct", slid(s.next(t), room).Raw, `{"is_dm":false}`)
+	same(t, "no longer direct", slid(s.next(t), room).Raw, `{"is_dm":false,"notification_count":0,"highlight_count":0}`)
 
 	// SLIDE-37, CLIENT-25
 	bump := func() int64 {
@@ -421,4 +425,41 @@ func TestSlidingMembership(t *testing.T) {
 	bob.Join(t, open)
 	entry = slid(s.next(t), open)
 	same(t, "left and back", entry.Get("initial").Raw+entry.Get("required_state.#(type==m.room.topic).content.topic").Str, "truemeanwhile")
+}
+
+// SLIDE-39, SLIDE-40: clients take an entry without a membership for that of a joined
+// room, so every entry of another one has it, whatever it is about.
+func TestSlidingEntryOfRoomOutside(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	room := alice.CreateRoom(t, nil)
+	body := func(limit int) string { return list(limit, `[["m.room.member","$ME"]]`) }
+	s := &slider{Client: bob, body: body(1)}
+	direct := func(rooms string) {
+		bob.Put(t, homeservertest.Path("/v3/user/{}/account_data/m.direct", bob.User), `{"@alice:example.org":`+rooms+`}`)
+	}
+	own := func(entry gjson.Result, list string) string {
+		return entry.Get(list + ".#(state_key==@bob:example.org).content.membership").Str
+	}
+	s.next(t)
+	alice.Invite(t, room, bob.User)
+	same(t, "invited", own(slid(s.next(t), room), "invite_state"), "invite")
+	direct(fmt.Sprintf(`[%q]`, room))
+	entry := slid(s.next(t), room)
+	same(t, "direct", entry.Get("is_dm").Raw, "true")
+	same(t, "still invited", own(entry, "invite_state"), "invite")
+	same(t, "initial", entry.Get("initial").Exists(), false)
+	bob.Join(t, room)
+	s.next(t)
+	alice.Post(t, homeservertest.Path("/v3/rooms/{}/kick", room), map[string]any{"user_id": bob.User})
+	same(t, "removed", own(slid(s.next(t), room), "required_state"), "leave")
+	direct(`[]`)
+	entry = slid(s.next(t), room)
+	same(t, "not direct", entry.Get("is_dm").Raw, "false")
+	same(t, "still removed", own(entry, "required_state"), "leave")
+	s.body = body(5)
+	entry = slid(s.next(t), room)
+	same(t, "expanded", entry.Get("unstable_expanded_timeline").Raw, "true")
+	same(t, "removed as before", own(entry, "required_state"), "leave")
 }

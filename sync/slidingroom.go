@@ -122,15 +122,18 @@ func (g *glance) know(ctx context.Context) error {
 	return g.Memory.View(ctx, g.scope.Load)
 }
 
-// stripped tells of a room that the user is invited to or knocks on: once (SLIDE-39).
+// stripped tells of a room that the user is invited to or knocks on: once, and again
+// when it becomes a direct chat or ceases to be one (SLIDE-39).
 func (g *glance) stripped(ctx context.Context) error {
 	g.initial = !g.known || g.member.Pos > g.was.pos
 	if g.initial {
 		g.field("initial").bool(true)
 		g.field("bump_stamp").int(int(g.member.Pos)) // SLIDE-38
-		g.field(g.name("invite_state", "stripped_state")).raw(reader.AppendStripped(nil, g.room, g.until, g.member))
 	}
 	g.direct()
+	if g.some { // without it, clients would take the room for a joined one
+		g.field(g.name("invite_state", "stripped_state")).raw(reader.AppendStripped(nil, g.room, g.until, g.member))
+	}
 	return g.tellExtras(ctx)
 }
 
@@ -176,7 +179,7 @@ func (g *glance) tellOwn(ctx context.Context) error {
 func (g *glance) tellAbout(ctx context.Context, initial bool) error {
 	g.initial = initial
 	g.expanded = !initial && g.want.limit > int(g.was.limit)
-	g.raised = !initial && !g.was.interest.coversState(g.want)
+	g.raised = !initial && (!g.was.interest.coversState(g.want) || g.outside())
 	if err := g.readTimeline(ctx); err != nil {
 		return err
 	}
@@ -215,6 +218,13 @@ func (g *glance) tellAbout(ctx context.Context, initial bool) error {
 		}
 	}
 	return g.tellExtras(ctx)
+}
+
+// outside tells whether the entry would say something of a room that the user has left
+// but not that they have. Clients take such an entry for that of a joined room, so it
+// tells the whole state again, with the user's own member event (SLIDE-40).
+func (g *glance) outside() bool {
+	return !g.V4 && g.member.Membership() != events.MembershipJoin && (g.expanded || g.redirected())
 }
 
 // readTimeline reads the newest events: those that the client was not told of, or
@@ -331,12 +341,17 @@ func (g *glance) heroes() {
 
 // direct tells whether the room is a direct chat, if that has changed.
 func (g *glance) direct() {
-	if is := g.now.is(flagDM); is != g.was.is(flagDM) || g.initial && is {
+	if is := g.now.is(flagDM); g.redirected() || g.initial && is {
 		g.field("is_dm").bool(is)
 	}
 }
 
-// count tells how much is unread, if that has changed.
+// redirected tells whether the room has become a direct chat, or ceased to be one,
+// since the client was told.
+func (g *glance) redirected() bool { return g.now.is(flagDM) != g.was.is(flagDM) }
+
+// count tells how much is unread, if that has changed or there is anything else to
+// tell: clients take an entry without counts to say that nothing is unread (SLIDE-41).
 func (g *glance) count(ctx context.Context) error {
 	counts, err := g.Unread.Of(ctx, g.scope, g.until, g.memo.settings.ignored)
 	if err != nil {
@@ -344,7 +359,7 @@ func (g *glance) count(ctx context.Context) error {
 	}
 	total := counts.Total()
 	g.now.counts = unreadCounts{int32(total.Notifications), int32(total.Highlights)} //nolint:gosec // far less
-	if g.initial || g.now.counts != g.was.counts {
+	if g.some || g.now.counts != g.was.counts {
 		g.field("notification_count").int(total.Notifications)
 		g.field("highlight_count").int(total.Highlights)
 	}
