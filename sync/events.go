@@ -71,6 +71,7 @@ func (s *Service) Events(ctx context.Context, r EventsRequest) (json.RawMessage,
 		select {
 		case <-room:
 		case <-u.After(since):
+		case <-u.AfterPresence(since):
 		case <-timer.C:
 			last = true
 		case <-s.Stopping.Done():

@@ -14,6 +14,8 @@ import (
 const (
 	// maxTimeout bounds how long a request waits (SYNC-5).
 	maxTimeout = 5 * time.Minute
+	// presenceDelay is how long presence waits for more to be told with.
+	presenceDelay = time.Second
 	// defaultTimeline is how many events a timeline has if the filter does not
 	// say, maxTimeline at most (FILT-16).
 	defaultTimeline = 10
@@ -113,14 +115,40 @@ func (s *Service) Sync(ctx context.Context, r Request) (json.RawMessage, error) 
 		}
 		since = a.until // nothing of it concerns the client
 		a = nil         // a waiting request keeps no buffer
+		news, err := s.wait(ctx, u, since, timer)
+		if err != nil {
+			return nil, err
+		}
+		if !news {
+			timeout = 0
+		}
+	}
+}
+
+// wait waits for something new after a position; false if the time is up or the server
+// stops. Presence is not told at once, but together with what else comes within
+// presenceDelay: where a thousand people share a room and come online one after the
+// other, that makes few answers of very many.
+func (s *Service) wait(ctx context.Context, u *live.User, since store.Pos, timer *time.Timer) (bool, error) {
+	presence := u.AfterPresence(since)
+	var gathered <-chan time.Time
+	for {
 		select {
 		case <-u.After(since):
+			return true, nil
+		case <-presence:
+			presence = nil
+			delay := time.NewTimer(presenceDelay)
+			defer delay.Stop()
+			gathered = delay.C
+		case <-gathered:
+			return true, nil
 		case <-timer.C:
-			timeout = 0
+			return false, nil
 		case <-s.Stopping.Done():
-			timeout = 0
+			return false, nil
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return false, ctx.Err()
 		}
 	}
 }

@@ -423,6 +423,26 @@ func TestUsersFromTheStoreAreAsThoseWhoStayed(t *testing.T) {
 	}
 }
 
+// Somebody who connects waits for what memory will learn of, not for positions that
+// were taken without a word.
+func TestWaitBeginsAtWhatMemoryKnows(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, live.DefaultLimit)
+	s.room("!a:test")
+	s.update(func(tx *live.Tx) error { tx.Next(); return nil })
+	u, err := s.Connect(t.Context(), alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, changed := range map[string]<-chan struct{}{"After": u.After(s.Position()), "AfterPresence": u.AfterPresence(s.Position())} {
+		select {
+		case <-changed:
+			t.Errorf("%s: something has changed after %d", name, s.Position())
+		default:
+		}
+	}
+}
+
 func TestWaitEndsWithTheChange(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, live.DefaultLimit)

@@ -19,17 +19,16 @@ type User struct {
 	mu      sync.Mutex
 	rooms   map[store.RoomNum]*place
 	newest  *place        // head of the list of places, the latest change first
-	changed store.Pos     // newest change of any kind that has been announced
+	changed store.Pos     // newest change that has been announced, but for presence
 	own     store.Pos     // newest change of what is the user's alone
 	devices store.Pos     // newest change of the devices of those they share rooms with
-	wake    chan struct{} // closed by the next announcement; nil while nobody waits
+	wake    chan struct{} // closed by the next announcement of one; nil while nobody waits
 
 	forgets int // how often a room was forgotten
 
 	dirty store.Pos // newest change that is not announced yet; the writer's own
 
-	// newest change of the presence of those they share rooms with
-	presence store.Pos
+	presence presenceNews
 
 	memo    any       // what a reader has made of the user's own
 	memoFor store.Pos // of when
@@ -38,6 +37,14 @@ type User struct {
 	connections int
 	idleSince   time.Time     // when the last connection went
 	idle        *list.Element // nil: connected
+}
+
+// presenceNews is about the presence of those a user shares rooms with.
+type presenceNews struct {
+	newest    store.Pos
+	announced store.Pos
+	dirty     store.Pos     // newest that is not announced yet; the writer's own
+	wake      chan struct{} // as User.wake
 }
 
 // place is a room that the user has something to do with.
@@ -141,7 +148,8 @@ func (u *User) joined() []store.RoomNum {
 	return rooms
 }
 
-// Changed is the position of the newest change that concerns the user.
+// Changed is the position of the newest change that concerns the user and is not one of
+// presence.
 func (u *User) Changed() store.Pos {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -161,7 +169,7 @@ func (u *User) Own() store.Pos {
 func (u *User) Presence() store.Pos {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.presence
+	return u.presence.newest
 }
 
 // Devices is the newest change of the devices of people the user shares rooms with.
@@ -206,31 +214,49 @@ func (u *User) Forgets() int {
 }
 
 // After returns a channel that is closed once something has changed for the user
-// after a position.
+// after a position, but for presence.
 func (u *User) After(pos store.Pos) <-chan struct{} {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.changed > pos {
+	return after(u.changed, pos, &u.wake)
+}
+
+// AfterPresence is After for the presence of those whom the user shares rooms with.
+func (u *User) AfterPresence(pos store.Pos) <-chan struct{} {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return after(u.presence.announced, pos, &u.presence.wake)
+}
+
+func after(changed, pos store.Pos, wake *chan struct{}) <-chan struct{} {
+	if changed > pos {
 		now := make(chan struct{})
 		close(now)
 		return now
 	}
-	if u.wake == nil {
-		u.wake = make(chan struct{})
+	if *wake == nil {
+		*wake = make(chan struct{})
 	}
-	return u.wake
+	return *wake
 }
 
-// announce lets the change of a transaction be seen by those who wait.
+// announce lets the changes of a transaction be seen by those who wait.
 func (u *User) announce() {
 	u.mu.Lock()
-	u.changed = max(u.changed, u.dirty)
-	if u.wake != nil {
-		close(u.wake)
-		u.wake = nil
+	defer u.mu.Unlock()
+	announce(&u.changed, &u.dirty, &u.wake)
+	announce(&u.presence.announced, &u.presence.dirty, &u.presence.wake)
+}
+
+func announce(changed, dirty *store.Pos, wake *chan struct{}) {
+	if *dirty == 0 {
+		return
 	}
-	u.mu.Unlock()
-	u.dirty = 0
+	*changed, *dirty = max(*changed, *dirty), 0
+	if *wake != nil {
+		close(*wake)
+		*wake = nil
+	}
 }
 
 // move puts a room in front of the list of places, adding it if need be, and lets

@@ -55,8 +55,8 @@ func (m *Memory) Connect(ctx context.Context, id events.UserID) (*User, error) {
 		if err != nil {
 			return err
 		}
-		pos := tx.Position()
-		tx.OnCommit(func() { u = m.users.add(id, rooms, activity, pos, m.now()) })
+		// A position that nobody announces is none to wait for.
+		tx.OnCommit(func() { u = m.users.add(id, rooms, activity, m.Position(), m.now()) })
 		return nil
 	})
 	if err != nil {
@@ -97,7 +97,7 @@ func (us *users) add(id events.UserID, rooms []store.Member, activity map[store.
 		return u
 	}
 	us.expire(now)
-	u := &User{ID: id, From: pos, rooms: make(map[store.RoomNum]*place, len(rooms)), changed: pos, own: pos, devices: pos, presence: pos, connections: 1}
+	u := &User{ID: id, From: pos, rooms: make(map[store.RoomNum]*place, len(rooms)), changed: pos, own: pos, devices: pos, presence: presenceNews{newest: pos, announced: pos}, connections: 1}
 	changes := make([]RoomChange, 0, len(rooms))
 	for _, r := range rooms {
 		c := RoomChange{
@@ -271,9 +271,10 @@ func (us *users) userChanged(id events.UserID, pos store.Pos) {
 // presenceChanged notes the presence of a user for those in their rooms.
 func (us *users) presenceChanged(id events.UserID, rooms []store.RoomNum, pos store.Pos) {
 	concerned := func(u *User) {
-		us.note(u, pos)
+		us.stale(u)
+		u.presence.dirty = max(u.presence.dirty, pos)
 		u.mu.Lock()
-		u.presence = max(u.presence, pos)
+		u.presence.newest = max(u.presence.newest, pos)
 		u.mu.Unlock()
 	}
 	for _, num := range rooms {
@@ -293,10 +294,15 @@ func (us *users) roomForgotten(id events.UserID, num store.RoomNum) {
 }
 
 func (us *users) note(u *User, pos store.Pos) {
-	if u.dirty == 0 {
+	us.stale(u)
+	u.dirty = max(u.dirty, pos)
+}
+
+// stale remembers a user for whom something is about to be noted.
+func (us *users) stale(u *User) {
+	if u.dirty == 0 && u.presence.dirty == 0 {
 		us.changed = append(us.changed, u)
 	}
-	u.dirty = max(u.dirty, pos)
 }
 
 // announce wakes those for whom something was noted.
