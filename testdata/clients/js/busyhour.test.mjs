@@ -128,7 +128,7 @@ async function compare({ client, gappy, restarts }, truth, script) {
         await compareTimeline(client, room, messages, about);
         if (client.supportsThreads()) await compareThreads(client, room, truth, messages, about);
         compareRelations(room, messages, !restarts && !gappy.has(id), about);
-        compareReceipts(room, section, about);
+        compareReceipts(room, section, restarts, about);
     }
 }
 
@@ -240,7 +240,7 @@ function compareRelations(room, messages, gapless, about) {
 }
 
 /** How far people have read, of which the SDK tells the newest receipt outside threads. */
-function compareReceipts(room, section, about) {
+function compareReceipts(room, section, restarts, about) {
     const receipts = {};
     for (const { type, content } of section.ephemeral?.events ?? []) {
         if (type !== "m.receipt") continue;
@@ -253,6 +253,7 @@ function compareReceipts(room, section, about) {
     for (const [user, events] of Object.entries(receipts)) {
         if (user === room.client.getUserId()) continue; // of public and private receipts the SDK saves the last
         const known = room.getReadReceiptForUserId(user, true)?.eventId;
+        if (restarts && !known) continue; // and of two at one event, in a thread and without
         assert.ok(events.includes(known), `${about}: ${user} has read ${events}, not ${known}`);
     }
 }
