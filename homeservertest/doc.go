@@ -34,6 +34,15 @@
 // Each method takes the test it runs for, so that a client may be shared with
 // subtests.
 //
+// # What goes wrong
+//
+// The client under test has to cope with more than a server that works.
+// [Server.Intercept] puts middleware in front of the server, for refusals, slow
+// answers and broken connections. Options of the server do the rest:
+// homeserver.WithRateLimit brings back limits, homeserver.WithClock and the
+// lifetimes of homeserver.AccountRules let tokens expire, and Server.SignOut
+// ends sessions.
+//
 // # Recording
 //
 // With HOMESERVER_TEST_RECORD set to a directory, every exchange with the server

@@ -33,7 +33,8 @@ type Server struct {
 	// URL is where clients find it, such as "http://127.0.0.1:40123".
 	URL string
 
-	http *http.Client
+	http  *http.Client
+	front *front
 }
 
 // New starts a server that is stopped when the test ends. Its warnings and
@@ -54,7 +55,8 @@ func New(tb testing.TB, options ...homeserver.Option) *Server {
 		listener.Close()
 		tb.Fatal(err)
 	}
-	listener.Config.Handler = record.Handler(srv)
+	front := &front{server: record.Handler(srv)}
+	listener.Config.Handler = front
 	listener.Start()
 	client := listener.Client()
 	client.Timeout = patience
@@ -69,7 +71,7 @@ func New(tb testing.TB, options ...homeserver.Option) *Server {
 		}
 		listener.Close()
 	})
-	return &Server{srv, url, client}
+	return &Server{srv, url, client, front}
 }
 
 // User registers a user and returns a client that is signed in. The password is
