@@ -8,6 +8,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -45,7 +46,10 @@ const softLimit = 96 << 20
 // run serves until ctx ends and returns the exit status.
 func run(ctx context.Context, args []string, stderr io.Writer) int {
 	s, err := parse(args, stderr)
-	if err != nil {
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
 		return 2
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: s.logLevel}))
@@ -132,6 +136,9 @@ func open(s settings, log *slog.Logger) (*homeserver.Server, error) {
 	}
 	if s.publicURL != "" {
 		options = append(options, homeserver.WithPublicURL(s.publicURL))
+	}
+	if len(s.proxies) > 0 {
+		options = append(options, homeserver.WithClientAddress(homeserver.ForwardedFor(s.proxies...)))
 	}
 	if !s.rateLimits {
 		options = append(options, homeserver.WithoutRateLimits())

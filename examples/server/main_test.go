@@ -237,6 +237,33 @@ func TestAppServices(t *testing.T) {
 	}
 }
 
+// Behind a proxy the address of a client is the one that the proxy tells.
+func TestTrustedProxies(t *testing.T) {
+	t.Parallel()
+	p := start(t, build(t), "-data", t.TempDir(), "-registration", "open", "-trusted-proxies", "10.0.0.0/8, 127.0.0.0/8")
+	var session gjson.Result
+	for _, call := range []struct{ method, path, body string }{{"POST", "register", alice}, {"GET", "devices", ""}} {
+		r, err := http.NewRequestWithContext(t.Context(), call.method, p.url+"/_matrix/client/v3/"+call.path, strings.NewReader(call.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+session.Get("access_token").Str)
+		r.Header.Set("X-Forwarded-For", "198.51.100.7, 203.0.113.9, 10.1.2.3")
+		resp, err := p.client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		session = gjson.ParseBytes(answer)
+	}
+	if got := session.Get("devices.0.last_seen_ip").Str; got != "203.0.113.9" {
+		t.Errorf("the client has the address %q: %s", got, session)
+	}
+	p.client.CloseIdleConnections()
+	p.stop(t, syscall.SIGTERM)
+}
+
 // The exit status tells whether the flags or the world are wrong.
 func TestExitStatus(t *testing.T) {
 	t.Parallel()
@@ -244,6 +271,14 @@ func TestExitStatus(t *testing.T) {
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
+	}
+	// tokens makes a data directory with a file of registration tokens.
+	tokens := func(name, content string) (data string) {
+		data = filepath.Join(dir, name)
+		if err := errors.Join(os.Mkdir(data, 0o700), os.WriteFile(filepath.Join(data, "registration-tokens"), []byte(content), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		return data
 	}
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -259,27 +294,24 @@ func TestExitStatus(t *testing.T) {
 		"argument":              {2, `what is "now"`, []string{"now"}},
 		"policy":                {2, "closed, token or open", []string{"-registration", "ajar"}},
 		"level":                 {2, "-log-level", []string{"-log-level", "loud"}},
+		"network":               {2, "-trusted-proxies", []string{"-trusted-proxies", "127.0.0.1"}},
+		"help":                  {0, "-data", []string{"-help"}},
 		"certificate, no key":   {2, "belong together", []string{"-tls-cert", file}},
 		"name":                  {1, "server name", []string{"-name", "not a name"}},
 		"URL":                   {1, "WithPublicURL", []string{"-public-url", "chat"}},
 		"data is no directory":  {1, "data directory", []string{"-data", file}},
 		"address taken":         {1, "address already in use", []string{"-listen", taken.Addr().String()}},
 		"certificate is no PEM": {1, "tls", []string{"-listen", "127.0.0.1:0", "-tls-cert", file, "-tls-key", file}},
-		"tokens are malformed":  {1, "WithRegistrationTokens", []string{"-registration", "token", "-data", filepath.Join(dir, "é")}},
+		"tokens are malformed":  {1, "WithRegistrationTokens", []string{"-registration", "token", "-data", tokens("é", "é")}},
+		"no tokens":             {1, "there is none", []string{"-registration", "token", "-data", tokens("none", "\n")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			args := append([]string{"-data", t.TempDir()}, tt.args...)
-			if name == "tokens are malformed" {
-				data := args[len(args)-1]
-				if err := errors.Join(os.Mkdir(data, 0o700), os.WriteFile(filepath.Join(data, "registration-tokens"), []byte("é"), 0o600)); err != nil {
-					t.Fatal(err)
-				}
-			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			out, err := exec.CommandContext(ctx, binary, args...).CombinedOutput()
-			if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != tt.status || !strings.Contains(string(out), tt.says) {
+			cmd := exec.CommandContext(ctx, binary, append([]string{"-data", t.TempDir()}, tt.args...)...)
+			out, err := cmd.CombinedOutput()
+			if cmd.ProcessState.ExitCode() != tt.status || !strings.Contains(string(out), tt.says) {
 				t.Errorf("%v, want status %d and %q:\n%s", err, tt.status, tt.says, out)
 			}
 		})

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,7 @@ type settings struct {
 	appServices                   string
 	registration                  homeserver.RegistrationPolicy
 	rateLimits                    bool
+	proxies                       []netip.Prefix
 	logLevel                      slog.Level
 }
 
@@ -36,6 +38,16 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.StringVar(&s.tlsCert, "tls-cert", "", "`file` with the certificate chain, to serve https")
 	flags.StringVar(&s.tlsKey, "tls-key", "", "`file` with the key of the certificate")
 	flags.StringVar(&s.appServices, "appservices", "", "`directory` with registration files of application services, named *.yaml")
+	flags.Func("trusted-proxies", "comma-separated `networks` of proxies that tell the addresses of clients with X-Forwarded-For,\nsuch as 127.0.0.0/8; without it the proxy is taken for the client", func(list string) error {
+		for network := range strings.SplitSeq(list, ",") {
+			prefix, err := netip.ParsePrefix(strings.TrimSpace(network))
+			if err != nil {
+				return err
+			}
+			s.proxies = append(s.proxies, prefix)
+		}
+		return nil
+	})
 	flags.BoolVar(&s.rateLimits, "rate-limits", true, "limit how often clients may do what costs work")
 	flags.TextVar(&s.logLevel, "log-level", slog.LevelInfo, "least `level` to log: debug, info, warn or error")
 	flags.Func("registration", "`who` may register: closed, token (one that stands in the data directory's file\nregistration-tokens) or open (default closed)", func(who string) error {
@@ -57,7 +69,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	var err error
 	switch {
 	case flags.NArg() > 0:
-		err = fmt.Errorf("what is %q?", flags.Arg(0))
+		err = fmt.Errorf("there are only flags, so what is %q?", flags.Arg(0))
 	case (s.tlsCert == "") != (s.tlsKey == ""):
 		err = errors.New("-tls-cert and -tls-key belong together")
 	}
@@ -104,5 +116,9 @@ func registrationTokens(file string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registration tokens: %w", err)
 	}
-	return strings.Fields(string(content)), nil
+	tokens := strings.Fields(string(content))
+	if len(tokens) == 0 {
+		return nil, fmt.Errorf("registration tokens: there is none in %s; remove it to have one made", file)
+	}
+	return tokens, nil
 }

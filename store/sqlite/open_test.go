@@ -139,7 +139,7 @@ func TestOpenRefuses(t *testing.T) {
 			_ = st.Close()
 			continue
 		}
-		if !strings.Contains(err.Error(), says) {
+		if !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), path) {
 			t.Errorf("opening %q: %v", path, err)
 		}
 	}

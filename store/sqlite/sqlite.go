@@ -49,18 +49,26 @@ var migrations embed.FS
 // of readerCache.
 const maxReaders = 16
 
-// Open opens the database file at path, or creates it, readable for the owner
-// only; the directory must exist. Close closes it.
+// Open opens the database file at path, or creates it, readable and writable for
+// the owner only; the directory must exist. Close closes it.
+//
+// Its schema is brought to the newest version at once, which is all that an
+// upgrade of the library needs, and cannot be undone: the error is a
+// [store.ErrNewer] if a newer library has been there.
 func Open(path string) (store.Store, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil || path == "" {
 		return nil, fmt.Errorf("open database %q: %w", path, errors.Join(errors.New("not a path"), err))
 	}
 	if err := create(abs); err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
 	u := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(abs)}
-	return openOwn(u.String(), nil)
+	st, err := openOwn(u.String(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, err)
+	}
+	return st, nil
 }
 
 // Memory opens a new private database in memory, of at most 1 GiB, which is gone
@@ -68,9 +76,13 @@ func Open(path string) (store.Store, error) {
 func Memory() (store.Store, error) {
 	image, err := emptyImage()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open database: %w", err)
 	}
-	return openOwn(":memory:", func(c serializer) error { return c.Deserialize(image) })
+	st, err := openOwn(":memory:", func(c serializer) error { return c.Deserialize(image) })
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	return st, nil
 }
 
 // emptyImage is a database with the newest schema and nothing in it. Copying it
@@ -79,7 +91,7 @@ func Memory() (store.Store, error) {
 var emptyImage = sync.OnceValues(func() (image []byte, err error) {
 	db, err := sql.Open("sqlite", ":memory:")
 	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	st, err := open(db, false)
@@ -139,11 +151,11 @@ func create(path string) error {
 func openOwn(dsn string, fill func(serializer) error) (store.Store, error) {
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+		return nil, err
 	}
 	if fill != nil {
 		if err := withConn(db, fill); err != nil {
-			return nil, errors.Join(fmt.Errorf("open database: %w", err), db.Close())
+			return nil, errors.Join(err, db.Close())
 		}
 	}
 	st, err := open(db, true)
@@ -164,7 +176,7 @@ func openOwn(dsn string, fill func(serializer) error) (store.Store, error) {
 func OpenDB(db *sql.DB) (store.Store, error) {
 	st, err := open(db, false)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open database: %w", err)
 	}
 	return st, nil
 }
@@ -175,7 +187,7 @@ func open(db *sql.DB, own bool) (*sqlstore.Store, error) {
 	ctx := context.Background()
 	inMemory, err := prepare(ctx, db)
 	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
+		return nil, err
 	}
 	schema, err := fs.Sub(migrations, "migrations")
 	if err != nil {
@@ -193,11 +205,7 @@ func open(db *sql.DB, own bool) (*sqlstore.Store, error) {
 	if !inMemory {
 		cfg.Readers = readers(db)
 	}
-	st, err := sqlstore.Open(ctx, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("open database: %w", err)
-	}
-	return st, nil
+	return sqlstore.Open(ctx, cfg)
 }
 
 func readers(db *sql.DB) int {

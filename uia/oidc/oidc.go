@@ -6,7 +6,8 @@
 //		Issuer:   "https://sso.example.org/realms/staff",
 //		ClientID: "matrix", ClientSecret: secret,
 //	})
-//	srv, err := homeserver.New("example.org", homeserver.WithPublicURL(url), homeserver.WithSSO(keycloak))
+//	srv, err := homeserver.New("example.org", homeserver.WithPublicURL(url),
+//		homeserver.WithSSO(homeserver.SSO{Providers: []uia.IdentityProvider{keycloak}}))
 //
 // At the provider, register the redirect URI
 // <public URL>/_matrix/client/v3/login/sso/callback/<ID>.
