@@ -158,6 +158,10 @@ func TestSyncLeavesStateAfter(t *testing.T) {
 			if len(own) != 1 || own[0].Get("content.membership").Str != tt.want {
 				t.Errorf("own membership %s, want %s: %s", own, tt.want, left)
 			}
+			told := homeservertest.Room(syncWith(t, user, token, ""), "leave", room).Get("timeline.events").Array() // SYNC-26
+			if last := told[len(told)-1]; last.Get("state_key").Str != string(user.User) || last.Get("content.membership").Str != tt.want {
+				t.Errorf("the timeline ends with %s", last)
+			}
 		})
 	}
 }

@@ -149,6 +149,7 @@ func (f *follower) sync() {
 		if r := f.rooms[events.RoomID(id.Str)]; r != nil {
 			f.apply(r, events.RoomID(id.Str), section)
 			r.joined = false
+			f.isOut(events.RoomID(id.Str), r)
 		}
 		return true
 	})
@@ -163,13 +164,23 @@ func (f *follower) sync() {
 	f.since = answer.Get("next_batch").Str
 }
 
+// isOut checks that a follower knows of its own going, which is the last that it is told
+// (SYNC-23, SYNC-47).
+func (f *follower) isOut(id events.RoomID, r *followed) {
+	f.town.Helper()
+	if known, told := r.state["m.room.member/"+string(f.User)], r.timeline[len(r.timeline)-1]; known != told {
+		f.town.Errorf("%s: left %s with %s, and the follower knows itself by %s", f.name, id, told, known)
+	}
+}
+
 func (f *follower) join(id events.RoomID, section gjson.Result) {
 	r := f.rooms[id]
-	if r == nil || !r.joined {
-		r = &followed{joined: true, state: map[string]string{}}
+	if r == nil {
+		r = &followed{state: map[string]string{}}
 		f.rooms[id] = r
-		f.apply(r, id, section)
-		return
+	}
+	if !r.joined { // the state that it had before stays, as with real clients (SYNC-31)
+		r.joined, r.timeline = true, nil
 	}
 	f.apply(r, id, section)
 }

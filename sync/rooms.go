@@ -171,6 +171,9 @@ func (v *visit) tell(ctx context.Context, part string, until store.Pos, before b
 	if err != nil {
 		return err
 	}
+	if n := len(t.events); v.member.Pos > v.end && (n == 0 || t.events[n-1].Pos < v.member.Pos) && v.Filter.Room.Timeline.Match(v.member.Event) {
+		t.events = append(t.events, v.member) // what became of the user after they left, a ban for one (SYNC-26)
+	}
 	whole := !before || v.FullState
 	state, err := v.state(ctx, t, until, whole)
 	if err != nil {
