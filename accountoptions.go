@@ -109,7 +109,12 @@ func (r AccountRules) rules() account.Rules {
 // WithAccountRules sets what users may do with their accounts; clients are told
 // as far as there are words for it.
 func WithAccountRules(rules AccountRules) Option {
-	return func(c *config) { c.accounts.Rules = rules.rules() }
+	return func(c *config) {
+		c.accounts.Rules = rules.rules()
+		if rules.TokenLifetime < 0 || rules.SessionLifetime < 0 {
+			c.fault("WithAccountRules: a lifetime is negative")
+		}
+	}
 }
 
 // WithSSO lets users sign in at identity providers, such as those that uia/oidc
@@ -121,6 +126,9 @@ func WithSSO(sso SSO) Option {
 	return func(c *config) {
 		c.accounts.SSO = account.SSO(sso)
 		c.needsURL(len(sso.Providers) > 0, "WithSSO")
+		if sso.TokenLifetime < 0 {
+			c.fault("WithSSO: the lifetime of tokens is negative")
+		}
 		seen := make(map[string]bool)
 		for _, p := range sso.Providers {
 			if p == nil {

@@ -60,7 +60,7 @@ func TestAccountOptionFaults(t *testing.T) {
 		"has no name":                      {url, homeserver.WithSSO(homeserver.SSO{Providers: []uia.IdentityProvider{idp{uia.ProviderInfo{ID: "x"}}}})},
 		`two providers have the ID "idp"`:  {url, homeserver.WithSSO(homeserver.SSO{Providers: []uia.IdentityProvider{good, good}})},
 		`the trusted app "/x" is no URL`:   {homeserver.WithSSO(homeserver.SSO{Trusted: []string{"/x"}})},
-		"WithTerms: policy t has no text":  {homeserver.WithTerms(uia.Policy{ID: "t", Version: "1"})},
+		"WithTerms: policy \"t\" has no text":  {homeserver.WithTerms(uia.Policy{ID: "t", Version: "1"})},
 		"WithCaptcha: the site key":        {homeserver.WithCaptcha(uia.Captcha{SiteKey: "x"})},
 		"WithEmail: the sender is nil":     {url, homeserver.WithEmail(nil, homeserver.Required)},
 		"WithTextMessages: the sender or":  {url, homeserver.WithTextMessages(&sent{}, nil, homeserver.Required)},

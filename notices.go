@@ -37,8 +37,11 @@ type Notice struct {
 func WithServerNotices(username, roomName string) Option {
 	return func(c *config) {
 		c.notices, c.noticesName = username, roomName
-		if !events.ValidLocalpart(username) || roomName == "" {
-			c.fault("WithServerNotices: %q is no name for a user, or %q none for a room", username, roomName)
+		if !events.ValidLocalpart(username) {
+			c.fault("WithServerNotices: %q is no name for a user", username)
+		}
+		if roomName == "" {
+			c.fault("WithServerNotices: the rooms have no name")
 		}
 	}
 }

@@ -77,7 +77,7 @@ func configure(name string, options []Option) (*config, error) {
 	c.roomVersion, _ = events.LookupVersion(events.DefaultVersion)
 	var err error
 	if c.name, err = events.ParseServerName(name); err != nil {
-		c.fault("%w", err)
+		c.fault("%w; it is a host name or address with an optional port, such as example.org", err)
 	}
 	for _, option := range options {
 		if option == nil {
@@ -89,7 +89,7 @@ func configure(name string, options []Option) (*config, error) {
 	if c.services, err = appservice.New(c.name, c.appServices); err != nil {
 		c.fault("WithAppServices: %w", err)
 	}
-	if c.notices != "" {
+	if events.ValidLocalpart(c.notices) { // else the option has told
 		if c.noticesUser, err = events.NewUserID(c.notices, c.name); err != nil {
 			c.fault("WithServerNotices: %w", err)
 		}
@@ -147,6 +147,8 @@ func WithPublicURL(base string) Option {
 		u, err := url.Parse(base)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 			c.fault("WithPublicURL: %q is not an absolute http or https URL without query and fragment", base)
+		} else if strings.Contains(u.Path+"/", "/_matrix/") {
+			c.fault("WithPublicURL: %q goes too far: it is what comes before /_matrix", base)
 		}
 		c.publicURL = strings.TrimSuffix(base, "/")
 	}

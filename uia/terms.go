@@ -32,16 +32,16 @@ func (p Policy) Check() error {
 	var errs []error
 	for name, value := range map[string]string{"ID": p.ID, "version": p.Version} {
 		if !opaque.MatchString(value) {
-			errs = append(errs, fmt.Errorf("policy %s: the %s %q is not 1 to 255 letters, digits and ._~-", p.ID, name, value))
+			errs = append(errs, fmt.Errorf("policy %q: the %s %q is not 1 to 255 letters, digits and ._~-", p.ID, name, value))
 		}
 	}
 	if len(p.Texts) == 0 {
-		errs = append(errs, fmt.Errorf("policy %s has no text", p.ID))
+		errs = append(errs, fmt.Errorf("policy %q has no text", p.ID))
 	}
 	for language, text := range p.Texts {
 		u, err := url.Parse(text.URL)
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || text.Name == "" || language == "version" {
-			errs = append(errs, fmt.Errorf("policy %s: the text in %q needs a name and an absolute http or https URL", p.ID, language))
+			errs = append(errs, fmt.Errorf("policy %q: the text in %q needs a name and an absolute http or https URL", p.ID, language))
 		}
 	}
 	return errors.Join(errs...)

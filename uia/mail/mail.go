@@ -54,17 +54,23 @@ const (
 // keeps no connection open.
 func SMTP(cfg Config) (uia.Sender, error) {
 	host, portText, err := net.SplitHostPort(cfg.Address)
-	port, portErr := strconv.Atoi(portText)
-	_, fromErr := mail.ParseAddress(cfg.From)
-	if err := errors.Join(err, portErr, fromErr); err != nil {
-		return nil, fmt.Errorf("make mail sender: %w", err)
+	port, portErr := strconv.ParseUint(portText, 10, 16)
+	var faults []error
+	if err != nil || portErr != nil || host == "" {
+		faults = append(faults, fmt.Errorf("the address %q is not a host and a port", cfg.Address))
+	}
+	if _, err := mail.ParseAddress(cfg.From); err != nil {
+		faults = append(faults, fmt.Errorf("the sender %q is not an e-mail address: %w", cfg.From, err))
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("make mail sender: %w", errors.Join(faults...))
 	}
 	policy := gomail.TLSMandatory
 	if cfg.InsecurePlaintext {
 		policy = gomail.TLSOpportunistic
 	}
 	options := []gomail.Option{
-		gomail.WithPort(port), gomail.WithTimeout(cmp.Or(cfg.Timeout, patience)), gomail.WithTLSPolicy(policy), gomail.WithoutNoop(),
+		gomail.WithPort(int(port)), gomail.WithTimeout(cmp.Or(cfg.Timeout, patience)), gomail.WithTLSPolicy(policy), gomail.WithoutNoop(),
 	}
 	if port == implicitTLS {
 		options = append(options, gomail.WithSSL())
