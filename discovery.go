@@ -17,7 +17,7 @@ type Contact struct {
 	EmailAddress string
 }
 
-// WithSupport tells clients whom their users may turn to (DISC-4, DISC-5): the
+// WithSupport tells clients whom their users may turn to: the
 // URL of a page, "" for none, and contacts, which add up. Default: neither.
 func WithSupport(page string, contacts ...Contact) Option {
 	return func(c *config) {
@@ -41,7 +41,7 @@ func WithSupport(page string, contacts ...Contact) Option {
 }
 
 // WithWellKnown adds a member to what /.well-known/matrix/client tells beside the
-// server's URL (DISC-1), such as m.identity_server, or a namespaced one that some
+// server's URL, such as m.identity_server, or a namespaced one that some
 // client looks for. The value is marshalled to JSON. It is only told together
 // with the URL; see [WithPublicURL].
 func WithWellKnown(name string, value any) Option {

@@ -31,9 +31,9 @@ func (e *AuthError) Error() string { return fmt.Sprintf("auth rule %s: %s", e.Ru
 // reject returns error, not *AuthError, so that no typed nil arises.
 func reject(rule, reason string) error { return &AuthError{rule, reason} }
 
-// Check applies the authorisation rules of e's room version to e, given the room state before it (AUTHZ-4 to
-// AUTHZ-44). nil allows; a refusal is an [AuthError]. The rules about auth_events are in [CheckAuthEvents]; that the
-// event is signed is the server's own doing.
+// Check applies the authorisation rules of e's room version to e, given the room state before it. nil allows; a refusal
+// is an [AuthError]. The rules about auth_events are in [CheckAuthEvents]; that the event is signed is the server's own
+// doing.
 func Check(e *Event, s State) error {
 	if e.Type == TypeCreate {
 		return checkCreate(e)
@@ -145,8 +145,8 @@ func membershipOf(s State, user UserID) string {
 }
 
 // RedactionAllowed decides whether a redaction takes effect: the sender needs the level of the type m.room.redaction
-// and, for the events of others, the redact level (REDACT-2, REDACT-4). Ownership compares whole user IDs, since all
-// users of one server share its domain (REDACT-3, AMB-7).
+// and, for the events of others, the redact level. Ownership compares whole user IDs, since all
+// users of one server share its domain.
 func RedactionAllowed(sender UserID, target *Event, levels *PowerLevels) bool {
 	own := levels.User(sender)
 	return own >= levels.Required(TypeRedaction, false) && (target.Sender == sender || own >= levels.Redact())

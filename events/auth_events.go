@@ -2,7 +2,7 @@ package events
 
 import "slices"
 
-// AuthKeys names the state events that an event lists in auth_events, if they exist (EVT-18, EVT-19): the create event
+// AuthKeys names the state events that an event lists in auth_events, if they exist: the create event
 // (before version 12), the power levels and the sender's membership; for a membership also the target's; for a join,
 // invite or knock the join rules; for a third-party invite the event with its token; for a restricted join the
 // membership of the authorising user. A create event has none. content is canonical.
@@ -43,7 +43,7 @@ func AuthKeys(v *RoomVersion, typ string, sender UserID, stateKey *string, conte
 }
 
 // CheckAuthEvents applies the rules about auth_events: no two for one state key, none outside the selection of
-// [AuthKeys], none from another room, and before version 12 the create event among them (AUTHZ-6, AUTHZ-37). That none
+// [AuthKeys], none from another room, and before version 12 the create event among them. That none
 // was rejected holds by itself, since refused events are not stored.
 func CheckAuthEvents(e *Event, auth []*Event) error {
 	if e.Type == TypeCreate {

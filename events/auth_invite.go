@@ -45,7 +45,7 @@ type InviteKey struct {
 	ValidityURL string
 }
 
-// InviteKeys collects the keys of an m.room.third_party_invite: public_key and public_keys[].public_key (AUTHZ-16). Those
+// InviteKeys collects the keys of an m.room.third_party_invite: public_key and public_keys[].public_key. Those
 // that are no ed25519 keys are left out.
 func InviteKeys(content []byte) []InviteKey {
 	var keys []InviteKey

@@ -9,11 +9,11 @@ import (
 // maxKeyID is the longest signing key ID the size check leaves room for; see [Signer].
 const maxKeyID = 32
 
-// Build makes the next event of a room from a draft: it writes the raw format, the content hash (EVT-21) and the event
+// Build makes the next event of a room from a draft: it writes the raw format, the content hash and the event
 // ID. server is the name that will sign the event; the room for its signature counts towards the size limit. newID
-// returns a locally unique string, and is called for the event ID of room versions 1 and 2 only (RVER-11).
+// returns a locally unique string, and is called for the event ID of room versions 1 and 2 only.
 //
-// Errors: a [SizeError] when a field or the event is too large (EVT-30, EVT-31), a [FieldError] when the draft cannot
+// Errors: a [SizeError] when a field or the event is too large, a [FieldError] when the draft cannot
 // be an event of this version. The authorisation rules are not checked; see [Check].
 //
 // The event shares d.StateKey; d.Content and the references are copied.

@@ -10,20 +10,20 @@
 // ([Event.AppendClient]), the raw format ([Event.AppendRaw]) and stripped state ([Event.AppendStripped]) as it stands.
 //
 //	v, _ := events.LookupVersion("12")
-//	content, err := v.Canonical(body)   // EVT-27: strict or not by version
+//	content, err := v.Canonical(body)   // strict or not by version
 //	e, err := v.Build(events.Draft{Room: room, Sender: alice, Type: "m.room.message", Content: content, ...}, server, nil)
 //	err = events.Check(e, state)        // nil, or an *AuthError with the rule that refused
 //
 // # Room versions
 //
 // Every difference between the room versions 1 to 12 is a field of [RoomVersion]; the algorithms ask the field, never
-// the number. A room keeps its version for life, and rooms of all versions coexist (RVER-22).
+// the number. A room keeps its version for life, and rooms of all versions coexist.
 //
 // # Authorisation
 //
 // [Check] applies the rules of the event's room version to the [State] before it. Refusals are numbered by the text of
 // room version 12; see [AuthError]. [RoomVersion.PowerLevels] gives the levels in force, defaults and creators included,
-// and remembers them in the events they come from. Since each room has one linear history (EVT-20), state resolution is
+// and remembers them in the events they come from. Since each room has one linear history, state resolution is
 // not needed and not here.
 //
 // # JSON
@@ -37,5 +37,5 @@
 // [Visible] and its companions decide who sees an event, [Filter] and its parts what a client wants to see of it, and
 // [RoomVersion.Redact] what a redaction leaves of it.
 //
-// IDs in comments, such as EVT-27 or AUTHZ-12, name requirements; the tests cite the same IDs.
+// IDs in comments within functions and in tests, such as EVT-27 or AUTHZ-12, name requirements of this library.
 package events

@@ -28,7 +28,7 @@ const (
 	MembershipKnock  = "knock"
 )
 
-// Limits of events (EVT-17, EVT-30, EVT-31).
+// Limits of events.
 const (
 	MaxEventBytes = 65536
 	MaxFieldBytes = 255

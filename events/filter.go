@@ -17,18 +17,18 @@ type Filter struct {
 }
 
 // EventFilter selects events by type, sender and content. In each list nil does not restrict, and a list without
-// entries matches nothing (FILT-14). "*" in a list of IDs stands for all (FILT-6).
+// entries matches nothing. "*" in a list of IDs stands for all.
 type EventFilter struct {
-	Limit      *int // nil: the default of the endpoint (FILT-16); 0 is a valid limit (AMB-3)
+	Limit      *int // nil: the default of the endpoint; 0 is a valid limit
 	Types      []string
 	NotTypes   []string
 	Senders    []UserID
 	NotSenders []UserID
-	// ContainsURL keeps events whose content.url is a string, or drops them (FILT-17). Room event filters only.
+	// ContainsURL keeps events whose content.url is a string, or drops them. Room event filters only.
 	ContainsURL *bool
 }
 
-// RoomEventFilter is an EventFilter for the events of rooms (FILT-13).
+// RoomEventFilter is an EventFilter for the events of rooms.
 type RoomEventFilter struct {
 	EventFilter
 	Rooms                     []RoomID
@@ -36,12 +36,12 @@ type RoomEventFilter struct {
 	LazyLoadMembers           bool
 	IncludeRedundantMembers   bool
 	UnreadThreadNotifications bool
-	// LegacyThreadNotifications asks for the same under the name that it had before it was specified (CLIENT-17).
+	// LegacyThreadNotifications asks for the same under the name that it had before it was specified.
 	LegacyThreadNotifications bool
 }
 
 // RoomFilter is the `room` part of a Filter. Its own lists apply before those of the inner filters, and also to
-// invites, knocks and departed rooms (FILT-12).
+// invites, knocks and departed rooms.
 type RoomFilter struct {
 	Rooms        []RoomID
 	NotRooms     []RoomID
@@ -52,7 +52,7 @@ type RoomFilter struct {
 	AccountData  RoomEventFilter
 }
 
-// FilterError says which key of a filter has a value of the wrong kind (FILT-5).
+// FilterError says which key of a filter has a value of the wrong kind.
 type FilterError struct {
 	Key    string // path of the key, such as "room.timeline.types"
 	Reason error
@@ -64,7 +64,7 @@ func (e *FilterError) Error() string { return fmt.Sprintf("parse filter key %q: 
 // Unwrap returns the reason.
 func (e *FilterError) Unwrap() error { return e.Reason }
 
-// ParseFilter reads a filter definition. Unknown keys are ignored (FILT-7); a null counts as absent. The error is a
+// ParseFilter reads a filter definition. Unknown keys are ignored; a null counts as absent. The error is a
 // [JSONError] or a [FilterError].
 func ParseFilter(raw []byte) (*Filter, error) {
 	f := &Filter{}

@@ -5,7 +5,7 @@ import "strings"
 // maxEventFields bounds the work for one event. A longer list has no effect, since a server may return more than asked.
 const maxEventFields = 256
 
-// AppendFields appends an event in client format, reduced to the filter's event_fields (FILT-9). The keys that every
+// AppendFields appends an event in client format, reduced to the filter's event_fields. The keys that every
 // event has and that identify it always stay, with an empty content if no path names part of it. Without event_fields
 // the event is appended as it is.
 func (f *Filter) AppendFields(dst, event []byte) []byte {

@@ -24,7 +24,7 @@ func (f *RoomEventFilter) MatchRoom(room RoomID) bool {
 	return f == nil || allowed(f.Rooms, f.NotRooms, room, matchID[RoomID])
 }
 
-// MatchRoom reports whether a room is part of the response (FILT-12). A nil filter matches everything; IncludeLeave is
+// MatchRoom reports whether a room is part of the response. A nil filter matches everything; IncludeLeave is
 // the caller's to apply.
 func (f *RoomFilter) MatchRoom(room RoomID) bool {
 	return f == nil || allowed(f.Rooms, f.NotRooms, room, matchID[RoomID])

@@ -4,13 +4,13 @@ import "strconv"
 
 // ClientFormat is what differs between the places that serve an event to clients.
 type ClientFormat struct {
-	OmitRoomID bool   // in /sync, where the map key implies it (EVT-3)
+	OmitRoomID bool   // in /sync, where the map key implies it
 	Unsigned   []byte // the `unsigned` object as JSON; nil leaves the key out
 }
 
-// AppendClient appends the event in client format (EVT-1 to EVT-4): the stored content as it is, without the keys of
-// the raw format. The room ID is shown on every event, create events of version 12 included (RVER-15), and the target
-// of a redaction both at top level and in content, whatever the version (REDACT-6).
+// AppendClient appends the event in client format: the stored content as it is, without the keys of
+// the raw format. The room ID is shown on every event, create events of version 12 included, and the target
+// of a redaction both at top level and in content, whatever the version.
 func (e *Event) AppendClient(dst []byte, f ClientFormat) []byte {
 	dst = append(dst, `{"content":`...)
 	dst = e.appendContent(dst)
@@ -49,7 +49,7 @@ func (e *Event) appendContent(dst []byte) []byte {
 	return append(dst, withMember(e.Content, "redacts", AppendString(nil, string(e.Redacts)))...)
 }
 
-// AppendStripped appends the event as stripped state: sender, type, state_key and content only (EVT-36).
+// AppendStripped appends the event as stripped state: sender, type, state_key and content only.
 func (e *Event) AppendStripped(dst []byte) []byte {
 	dst = append(dst, `{"content":`...)
 	dst = append(dst, e.Content...)

@@ -3,25 +3,25 @@ package events
 import "strings"
 
 // ValidOpaqueID reports whether s is an opaque identifier of at most limit characters: not empty and only
-// 0-9 A-Z a-z . _ ~ - (ID-8). Registration tokens have 64, all others 255.
+// 0-9 A-Z a-z . _ ~ -. Registration tokens have 64, all others 255.
 func ValidOpaqueID(s string, limit int) bool {
 	return s != "" && len(s) <= limit && only(s, func(c byte) bool { return alphanumeric(c) || strings.IndexByte("._~-", c) >= 0 })
 }
 
-// ValidNamespacedID reports whether s follows the common namespaced identifier grammar (ID-9): 1 to 255 characters, the
+// ValidNamespacedID reports whether s follows the common namespaced identifier grammar: 1 to 255 characters, the
 // first a-z, the rest a-z 0-9 . _ -. Those beginning with "m." are the specification's own.
 func ValidNamespacedID(s string) bool {
 	return s != "" && len(s) <= MaxIDBytes && 'a' <= s[0] && s[0] <= 'z' &&
 		only(s, func(c byte) bool { return 'a' <= c && c <= 'z' || digit(c) || strings.IndexByte("._-", c) >= 0 })
 }
 
-// ValidClientSecret reports whether s may be a client_secret or sid: 1 to 255 of 0-9 a-z A-Z . = _ - (ID-10).
+// ValidClientSecret reports whether s may be a client_secret or sid: 1 to 255 of 0-9 a-z A-Z . = _ -.
 func ValidClientSecret(s string) bool {
 	return s != "" && len(s) <= MaxIDBytes &&
 		only(s, func(c byte) bool { return alphanumeric(c) || strings.IndexByte(".=_-", c) >= 0 })
 }
 
-// ValidVersionID reports whether s has the grammar of a room version: 1 to 32 of a-z 0-9 . - (RVER-3).
+// ValidVersionID reports whether s has the grammar of a room version: 1 to 32 of a-z 0-9 . -.
 func ValidVersionID(s string) bool {
 	return s != "" && len(s) <= 32 &&
 		only(s, func(c byte) bool { return 'a' <= c && c <= 'z' || digit(c) || c == '.' || c == '-' })

@@ -8,16 +8,16 @@ import (
 	"unicode/utf8"
 )
 
-// MaxIDBytes is the longest identifier in bytes, sigil and domain included (EVT-31).
+// MaxIDBytes is the longest identifier in bytes, sigil and domain included.
 const MaxIDBytes = 255
 
 // ErrTooLong is wrapped by the [IDError] of an identifier over [MaxIDBytes].
 var ErrTooLong = errors.New("longer than 255 bytes")
 
-// The identifiers of the protocol. All are opaque and case-sensitive (ID-1, ID-6) and compare as strings. A conversion
+// The identifiers of the protocol. All are opaque and case-sensitive and compare as strings. A conversion
 // such as UserID(s) does not validate; the Parse functions and UnmarshalText do.
 type (
-	// UserID is "@localpart:server"; historical localparts are allowed (ID-3).
+	// UserID is "@localpart:server"; historical localparts are allowed.
 	UserID string
 	// RoomID is "!opaque:server", or "!hash" from room version 12 on.
 	RoomID string
@@ -57,7 +57,7 @@ var (
 )
 
 // ParseUserID accepts every user ID that may appear in an event: the localpart is any text without ':' and NUL, the
-// empty one included (ID-3, EVT-32). It splits at the first ':' (ID-5).
+// empty one included. It splits at the first ':'.
 func ParseUserID(s string) (UserID, error) {
 	_, err := parseID(s, '@', true)
 	if err != nil {
@@ -66,7 +66,7 @@ func ParseUserID(s string) (UserID, error) {
 	return UserID(s), nil
 }
 
-// ParseRoomID accepts "!local:server" and, for room version 12, "!hash" (ID-6).
+// ParseRoomID accepts "!local:server" and, for room version 12, "!hash".
 func ParseRoomID(s string) (RoomID, error) {
 	local, err := parseID(s, '!', strings.Contains(s, ":"))
 	if err == nil && local == "" {
@@ -78,7 +78,7 @@ func ParseRoomID(s string) (RoomID, error) {
 	return RoomID(s), nil
 }
 
-// ParseEventID accepts anything after the sigil, since event IDs are opaque (ID-6).
+// ParseEventID accepts anything after the sigil, since event IDs are opaque.
 func ParseEventID(s string) (EventID, error) {
 	local, err := parseID(s, '$', false)
 	if err == nil && local == "" {
@@ -90,7 +90,7 @@ func ParseEventID(s string) (EventID, error) {
 	return EventID(s), nil
 }
 
-// ParseRoomAlias accepts any localpart without ':' and NUL that is not empty (ID-7, EVT-34).
+// ParseRoomAlias accepts any localpart without ':' and NUL that is not empty.
 func ParseRoomAlias(s string) (RoomAlias, error) {
 	local, err := parseID(s, '#', true)
 	if err == nil && local == "" {
@@ -127,7 +127,7 @@ func parseID(s string, sigil byte, server bool) (local string, err error) {
 }
 
 // NewUserID makes the ID of a new account: the localpart must satisfy [ValidLocalpart] and the whole be at most 255
-// bytes (ID-2).
+// bytes.
 func NewUserID(localpart string, server ServerName) (UserID, error) {
 	id := "@" + localpart + ":" + string(server)
 	switch {
@@ -143,8 +143,8 @@ func NewUserID(localpart string, server ServerName) (UserID, error) {
 	return UserID(id), nil
 }
 
-// ValidLocalpart reports whether s may be the localpart of a new user: not empty and only a-z 0-9 . _ = - / + (ID-2).
-// Capitals are refused, so a caller that wants to accept them lowers them first (ID-4).
+// ValidLocalpart reports whether s may be the localpart of a new user: not empty and only a-z 0-9 . _ = - / +.
+// Capitals are refused, so a caller that wants to accept them lowers them first.
 func ValidLocalpart(s string) bool {
 	return s != "" && only(s, func(c byte) bool {
 		return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("._=-/+", c) >= 0
@@ -158,7 +158,7 @@ func (u UserID) Localpart() string { return localpart(string(u)) }
 func (u UserID) Server() ServerName { return domain(string(u)) }
 
 // Compliant reports whether the localpart is not empty and within U+0021 to U+007E. Other user IDs are not shown to
-// clients except inside events (ID-3).
+// clients except inside events.
 func (u UserID) Compliant() bool {
 	l := u.Localpart()
 	return l != "" && only(l, func(c byte) bool { return '!' <= c && c <= '~' })
@@ -190,7 +190,7 @@ func domain(id string) ServerName {
 }
 
 // ParseServerName accepts a DNS name, an IPv4 address or a bracketed IPv6 address with an optional port of one to five
-// digits (ID-1).
+// digits.
 func ParseServerName(s string) (ServerName, error) {
 	if len(s) > MaxIDBytes {
 		return "", &IDError{"server name", s, ErrTooLong}

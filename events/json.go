@@ -31,14 +31,14 @@ func (e *JSONError) Error() string {
 }
 
 // Canonical returns the canonical form of a JSON text: no spare whitespace, keys sorted by code point, only the
-// necessary escapes (EVT-24 to EVT-26). It refuses with a [JSONError] what has no canonical form: floats, exponents,
+// necessary escapes. It refuses with a [JSONError] what has no canonical form: floats, exponents,
 // negative zero, integers beyond ±(2^53-1), and, so that two readers never see different values, duplicate keys
-// and escaped lone surrogates. Where the specification's sample rewrites -0 and 1e10, this refuses them (AMB-10).
+// and escaped lone surrogates. Where the specification's sample rewrites -0 and 1e10, this refuses them.
 //
 // The result is raw itself if it was canonical already, which costs one pass and no allocation.
 func Canonical(raw []byte) ([]byte, error) { return canonical(raw, strictNumbers) }
 
-// CanonicalLoose is [Canonical] for room versions 1-5, whose events need not be canonical JSON (EVT-27): any number is
+// CanonicalLoose is [Canonical] for room versions 1-5, whose events need not be canonical JSON: any number is
 // kept as written, and of duplicate keys the last wins.
 func CanonicalLoose(raw []byte) ([]byte, error) { return canonical(raw, anyNumbers) }
 
@@ -50,7 +50,7 @@ func (v *RoomVersion) Canonical(raw []byte) ([]byte, error) {
 	return CanonicalLoose(raw)
 }
 
-// Valid reports whether raw is one JSON text in UTF-8, as a [JSONError] if not (EVT-28). On top of the grammar it
+// Valid reports whether raw is one JSON text in UTF-8, as a [JSONError] if not. On top of the grammar it
 // refuses nesting beyond 100 levels and escaped lone surrogates, which no UTF-8 text can hold.
 func Valid(raw []byte) error {
 	s := scanner{b: raw, numbers: anyNumbers}

@@ -9,7 +9,7 @@ import (
 
 const hexDigits = "0123456789abcdef"
 
-// AppendString appends s as a canonical JSON string: only '"', '\' and U+0000 to U+001F are escaped (EVT-25). Invalid
+// AppendString appends s as a canonical JSON string: only '"', '\' and U+0000 to U+001F are escaped. Invalid
 // UTF-8 becomes U+FFFD, so the result is JSON whatever s holds.
 func AppendString(dst []byte, s string) []byte {
 	if !utf8.ValidString(s) {

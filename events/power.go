@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// CreatorLevel is the power level of the creators of a room of version 12: above every integer (RVER-17).
+// CreatorLevel is the power level of the creators of a room of version 12: above every integer.
 const CreatorLevel = math.MaxInt64
 
 // scalar numbers the power levels that stand for themselves.
@@ -58,8 +58,8 @@ type level struct {
 }
 
 // PowerLevels returns the power levels in force in a state, which may lack any event. Without an m.room.power_levels
-// event the defaults hold (AUTHZ-2) and the creator has 100, before version 12 (RVER-21); in version 12 the creators
-// stand above all levels with and without it (RVER-17). The result is remembered in the events, so asking again about
+// event the defaults hold and the creator has 100, before version 12; in version 12 the creators
+// stand above all levels with and without it. The result is remembered in the events, so asking again about
 // an unchanged state is cheap.
 func (v *RoomVersion) PowerLevels(s State) *PowerLevels {
 	create, source := s.Event(TypeCreate, ""), s.Event(TypePowerLevels, "")
@@ -124,7 +124,7 @@ func (p *PowerLevels) User(u UserID) int64 {
 	return p.scalar(usersDefault)
 }
 
-// Required returns the level that sending an event needs (AUTHZ-3). Memberships need Invite, Kick or Ban instead.
+// Required returns the level that sending an event needs. Memberships need Invite, Kick or Ban instead.
 func (p *PowerLevels) Required(eventType string, isState bool) int64 {
 	if n, ok := p.events[eventType]; ok {
 		return n

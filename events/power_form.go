@@ -55,7 +55,7 @@ func (v *RoomVersion) level(value []byte) (int64, levelForm) {
 }
 
 // ValidPowerLevels checks the content of an m.room.power_levels event that a client wants to send: in every version
-// each level must be a plain integer (RVER-13). The error is a [FieldError]. Anything but levels is not judged.
+// each level must be a plain integer. The error is a [FieldError]. Anything but levels is not judged.
 func ValidPowerLevels(content []byte) error {
 	integers := RoomVersion{LevelForm: LevelInteger}
 	if _, err := integers.parseLevels(content); err != nil {

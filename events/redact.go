@@ -1,7 +1,7 @@
 package events
 
-// Redact removes from an event in raw format what the redaction algorithm of the room version does not keep (RVER-7 to
-// RVER-10). raw is canonical JSON, and so is the result; signatures stay and unsigned goes. It does not change raw.
+// Redact removes from an event in raw format what the redaction algorithm of the room version does not keep. raw is
+// canonical JSON, and so is the result; signatures stay and unsigned goes. It does not change raw.
 func (v *RoomVersion) Redact(raw []byte) ([]byte, error) {
 	m := membersOf(raw)
 	var typ string

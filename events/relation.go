@@ -17,14 +17,14 @@ const (
 // TypeEncrypted is the type of events whose content only their readers know.
 const TypeEncrypted = "m.room.encrypted"
 
-// Relation is what an event says about another one in m.relates_to (REL-1).
+// Relation is what an event says about another one in m.relates_to.
 type Relation struct {
 	Type  string // rel_type
 	Event EventID
 }
 
 // Relation returns the event's relation; zero if it has none that is well-formed. A
-// reply alone is none (REL-2).
+// reply alone is none.
 func (e *Event) Relation() Relation {
 	if !bytes.Contains(e.Content, []byte("m.relates_to")) { // as most have none
 		return Relation{}

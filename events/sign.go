@@ -63,7 +63,7 @@ func VerifyJSON(obj []byte, entity, keyID string, key ed25519.PublicKey) error {
 	return nil
 }
 
-// DecodeBase64 decodes base64 in the standard or the URL-safe alphabet, with or without padding (ID-13).
+// DecodeBase64 decodes base64 in the standard or the URL-safe alphabet, with or without padding.
 func DecodeBase64(s string) ([]byte, error) {
 	s = strings.TrimRight(s, "=")
 	enc := base64.RawStdEncoding
@@ -77,8 +77,8 @@ func DecodeBase64(s string) ([]byte, error) {
 	return b, nil
 }
 
-// AppendRaw appends the event in the raw ("federation") format of its room version (EVT-13 to EVT-16), canonical if
-// unsigned is. s signs the event (EVT-23); nil leaves the signatures out. unsigned is a JSON object or nil.
+// AppendRaw appends the event in the raw ("federation") format of its room version, canonical if
+// unsigned is. s signs the event; nil leaves the signatures out. unsigned is a JSON object or nil.
 func (e *Event) AppendRaw(dst []byte, s *Signer, unsigned []byte) []byte {
 	raw := e.Raw
 	if s != nil {

@@ -14,7 +14,7 @@ var (
 )
 
 // CanonicalEmail returns the form in which an email address is stored and compared: the bare address, case-folded as a
-// whole (ID-11). It is no proof that the address exists.
+// whole. It is no proof that the address exists.
 func CanonicalEmail(address string) (string, error) {
 	at := strings.LastIndexByte(address, '@')
 	if at < 1 || at == len(address)-1 || len(address) > 500 || strings.ContainsAny(address, "<>,;:\" \t\r\n\x00") {
@@ -23,7 +23,7 @@ func CanonicalEmail(address string) (string, error) {
 	return cases.Fold().String(address), nil
 }
 
-// CanonicalMSISDN returns a phone number in E.164 form without its '+' (ID-11): 5 to 15 digits, the first not 0. It
+// CanonicalMSISDN returns a phone number in E.164 form without its '+': 5 to 15 digits, the first not 0. It
 // accepts the usual spaces, dots, hyphens and parentheses between the digits.
 func CanonicalMSISDN(number string) (string, error) {
 	digits := strings.NewReplacer(" ", "", "-", "", ".", "", "(", "", ")", "").Replace(number)

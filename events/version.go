@@ -1,6 +1,6 @@
 package events
 
-// DefaultVersion is the room version for new rooms unless the host chooses another (RVER-2).
+// DefaultVersion is the room version for new rooms unless the host chooses another.
 const DefaultVersion = "12"
 
 // IDFormat is how a room version makes event IDs.
@@ -16,7 +16,7 @@ const (
 // LevelForm is which JSON values may be a power level.
 type LevelForm uint8
 
-// The forms of power levels (RVER-12).
+// The forms of power levels.
 const (
 	LevelInteger LevelForm = iota // integers only (v10+)
 	LevelString                   // also strings of digits (v6-9)
@@ -24,14 +24,14 @@ const (
 )
 
 // RoomVersion is one row of the table of room versions: every difference between versions is a field here and every
-// algorithm asks the field, never the number (RVER-22). Values are shared and must not be changed.
+// algorithm asks the field, never the number. Values are shared and must not be changed.
 type RoomVersion struct {
 	ID                 string
 	EventIDFormat      IDFormat
 	HashRoomID         bool      // the room ID is the create event's hash, and the create event has no room_id (v12)
-	StrictJSON         bool      // events must be canonical JSON (v6+, EVT-27)
-	MaxDepth           int64     // cap of depth (EVT-17)
-	RedactionSet       byte      // 'A' to 'E' (RVER-7 to RVER-10)
+	StrictJSON         bool      // events must be canonical JSON (v6+)
+	MaxDepth           int64     // cap of depth
+	RedactionSet       byte      // 'A' to 'E'
 	LevelForm          LevelForm // forms of power levels
 	NotificationsPL    bool      // `notifications` takes part in the power level rules (v6+)
 	Knock              bool      // join rule and membership "knock" (v7+)
@@ -49,7 +49,7 @@ const (
 	maxInt53 = 1<<53 - 1
 )
 
-// LookupVersion finds a room version by its identifier, which is compared as an opaque string (RVER-3).
+// LookupVersion finds a room version by its identifier, which is compared as an opaque string.
 func LookupVersion(id string) (*RoomVersion, bool) {
 	for _, v := range versions {
 		if v.ID == id {
@@ -59,7 +59,7 @@ func LookupVersion(id string) (*RoomVersion, bool) {
 	return nil, false
 }
 
-// VersionOf finds the room version that the content of a create event names, "1" if it names none (RVER-6). What is no
+// VersionOf finds the room version that the content of a create event names, "1" if it names none. What is no
 // string names no version.
 func VersionOf(createContent []byte) (*RoomVersion, bool) {
 	value := lookup(createContent, "room_version")
@@ -69,7 +69,7 @@ func VersionOf(createContent []byte) (*RoomVersion, bool) {
 	return LookupVersion(text(value))
 }
 
-// Versions lists the identifiers of all supported room versions, oldest first (RVER-1).
+// Versions lists the identifiers of all supported room versions, oldest first.
 func Versions() []string {
 	ids := make([]string, len(versions))
 	for i, v := range versions {
@@ -78,7 +78,7 @@ func Versions() []string {
 	return ids
 }
 
-// NextDepth returns the depth of an event that follows events of at most this depth (EVT-17).
+// NextDepth returns the depth of an event that follows events of at most this depth.
 func (v *RoomVersion) NextDepth(depth int64) int64 { return min(depth, v.MaxDepth-1) + 1 }
 
 // versions is never written after initialisation.

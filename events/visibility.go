@@ -11,8 +11,8 @@ const (
 	VisibilityJoined  Visibility = "joined"
 )
 
-// HistoryVisibility returns the visibility in force in a state; a missing or unknown value is shared (VIS-2). Whoever
-// serves people outside the room needs an explicit [WorldReadable] (VIS-8), which the default never is.
+// HistoryVisibility returns the visibility in force in a state; a missing or unknown value is shared. Whoever
+// serves people outside the room needs an explicit [WorldReadable], which the default never is.
 func HistoryVisibility(s State) Visibility {
 	e := s.Event(TypeHistoryVisibility, "")
 	if e == nil {
@@ -34,7 +34,7 @@ func (e *Event) Visibility() Visibility {
 	return VisibilityShared
 }
 
-// Visible decides whether a user sees an event (VIS-1). v is the visibility at the event, membership the user's
+// Visible decides whether a user sees an event. v is the visibility at the event, membership the user's
 // membership at the event ("" or "leave" if none), and joinedLater whether the user was joined at any later point.
 // History visibility changes and the user's own member events have their own functions.
 func Visible(v Visibility, membership string, joinedLater bool) bool {
@@ -49,12 +49,12 @@ func Visible(v Visibility, membership string, joinedLater bool) bool {
 	return false
 }
 
-// VisibleChange decides for an m.room.history_visibility event: the visibility before or after it must allow (VIS-3).
+// VisibleChange decides for an m.room.history_visibility event: the visibility before or after it must allow.
 func VisibleChange(before, after Visibility, membership string, joinedLater bool) bool {
 	return Visible(before, membership, joinedLater) || Visible(after, membership, joinedLater)
 }
 
-// VisibleOwnMember decides for a member event about the user: the membership before or after it must allow (VIS-4).
+// VisibleOwnMember decides for a member event about the user: the membership before or after it must allow.
 func VisibleOwnMember(v Visibility, before, after string, joinedLater bool) bool {
 	return Visible(v, before, joinedLater) || Visible(v, after, joinedLater)
 }

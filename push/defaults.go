@@ -15,9 +15,9 @@ type Options struct {
 	// WithoutLegacy leaves out the rules that guess from the text of a message
 	// whom it means: .m.rule.contains_display_name, .m.rule.roomnotif and
 	// .m.rule.contains_user_name. Version 1.17 of the specification removed them;
-	// clients older than 1.7, which do not say whom they mean, need them (DEF-20).
+	// clients older than 1.7, which do not say whom they mean, need them.
 	WithoutLegacy bool
-	// Polls adds the unstable rules of MSC3930 for polls (DEF-21).
+	// Polls adds the unstable rules of MSC3930 for polls.
 	Polls bool
 }
 

@@ -53,5 +53,5 @@
 // Whatever somebody has put into their rules, an evaluation is cheap: matching
 // never goes back over a text more often than the pattern is long, and all
 // patterns of one user's own rules together may look at 8 MiB of text for one
-// event; those beyond that do not match (EVAL-21).
+// event; those beyond that do not match.
 package push

@@ -33,9 +33,9 @@ type Outcome struct {
 // maxBudget is how many bytes the patterns of one evaluation may look at.
 const maxBudget = 8 << 20
 
-// Evaluate finds the first enabled rule that matches an event (EVAL-3). member is
+// Evaluate finds the first enabled rule that matches an event. member is
 // the user's own m.room.member event in the room, for their display name there;
-// nil if there is none. An event the user has sent matches nothing (EVAL-4).
+// nil if there is none. An event the user has sent matches nothing.
 func (s *Ruleset) Evaluate(ev *Event, member *events.Event) Outcome {
 	if ev.Sender == s.user {
 		return Outcome{}

@@ -12,8 +12,7 @@ import (
 	"github.com/ca4c8834/homeserver/events"
 )
 
-// Kind is a kind of rules. Kinds are numbered in the order of their evaluation
-// (EVAL-1).
+// Kind is a kind of rules. Kinds are numbered in the order of their evaluation.
 type Kind uint8
 
 // The kinds.
@@ -83,10 +82,9 @@ func missing(field string) error       { return &RuleError{Field: field, Missing
 func shape(field, reason string) error { return &RuleError{Field: field, Shape: true, Reason: reason} }
 
 // ParseRule makes a new rule of a user, enabled, from the JSON object a client
-// sends: actions, and conditions or a pattern where the kind has them (RULE-5 to
-// RULE-8). Other members are ignored. The error is a [RuleError] or, for what is
-// no JSON, an [events.JSONError]. Conditions of unknown kinds are accepted; they
-// never match.
+// sends: actions, and conditions or a pattern where the kind has them. Other members are ignored. The error is a
+// [RuleError] or, for what is no JSON, an [events.JSONError]. Conditions of unknown kinds are accepted; they never
+// match.
 func ParseRule(kind Kind, id string, body []byte) (Rule, error) {
 	r := Rule{Kind: kind, ID: id, Enabled: true}
 	if err := checkID(id); err != nil {
@@ -239,7 +237,7 @@ func checkCondition(field string, c gjson.Result) error {
 	return nil
 }
 
-// AppendJSON appends the rule as clients read it (RULE-4).
+// AppendJSON appends the rule as clients read it.
 func (r Rule) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"rule_id":`...)
 	dst = events.AppendString(dst, r.ID)

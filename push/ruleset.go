@@ -14,7 +14,7 @@ var (
 	// one and cannot be deleted.
 	ErrNotFound = errors.New("no such push rule")
 	// ErrPlace says that the user has no rule of their own with the ID that a
-	// rule should be placed next to (RULE-12).
+	// rule should be placed next to.
 	ErrPlace = errors.New("no such push rule of the user's own to place the rule next to")
 )
 
@@ -84,7 +84,7 @@ func find(rules []*rule, id string) int {
 // Place says where a user's own rule goes among those of its kind: directly ahead
 // of the rule with the ID Before, or else directly behind the one with the ID
 // After. The zero Place is in front for a new rule, and where it was for one that
-// exists (RULE-10, RULE-11).
+// exists.
 type Place struct{ Before, After string }
 
 // Put adds a user's own rule, made by [ParseRule], or replaces the one with its
@@ -161,7 +161,7 @@ func (s *Ruleset) tune(kind Kind, id string, change func(*tuning)) (*Ruleset, er
 }
 
 // AppendJSON appends the rules as clients read them: an object with an array for
-// each kind (RULE-1).
+// each kind.
 func (s *Ruleset) AppendJSON(dst []byte) []byte {
 	dst = append(dst, '{')
 	for kind := range kindCount {
@@ -174,8 +174,7 @@ func (s *Ruleset) AppendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// AppendKind appends the rules of one kind as clients read them: an array
-// (RULE-3).
+// AppendKind appends the rules of one kind as clients read them: an array.
 func (s *Ruleset) AppendKind(dst []byte, kind Kind) []byte {
 	dst = append(dst, '[')
 	for i, r := range s.rules[kind] {

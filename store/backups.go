@@ -53,7 +53,7 @@ type BackupWriter interface {
 	DeleteBackup(user events.UserID, version int64) error
 
 	// DeleteBackups removes all that a user has, and the memory of deleted
-	// versions, for users who go (DEV-23).
+	// versions, for users who go.
 	DeleteBackups(user events.UserID) error
 
 	// PutBackupSession adds a session to a version, which has to exist, or

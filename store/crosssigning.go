@@ -39,7 +39,7 @@ type CrossSigningWriter interface {
 	DeleteCrossSigningKey(user events.UserID, usage string) error
 
 	// DeleteCrossSigning removes all keys of a user and all signatures by and
-	// on them, for users who go (DEV-23).
+	// on them, for users who go.
 	DeleteCrossSigning(user events.UserID) error
 
 	// PutUserSignature adds a signature, or replaces the one that the same key

@@ -11,6 +11,6 @@ type Filters interface {
 // FilterWriter stores filters.
 type FilterWriter interface {
 	// PutFilter stores a definition and returns its ID, decimal digits. The
-	// same definition of the same user gets the ID it has already (FILT-4).
+	// same definition of the same user gets the ID it has already.
 	PutFilter(user events.UserID, definition []byte) (id string, err error)
 }

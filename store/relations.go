@@ -2,7 +2,7 @@ package store
 
 import "github.com/ca4c8834/homeserver/events"
 
-// Relation is what an event says about an earlier one of its room (REL-1).
+// Relation is what an event says about an earlier one of its room.
 type Relation struct {
 	Room   RoomNum
 	Pos    Pos           // of the event that has the relation
@@ -11,7 +11,7 @@ type Relation struct {
 	Type   string // rel_type
 	// Key is the key of an m.annotation.
 	Key string
-	// Edits says that an m.replace is a valid edit of its target (REL-14).
+	// Edits says that an m.replace is a valid edit of its target.
 	Edits bool
 	// Starter is who sent the target, for an m.thread.
 	Starter events.UserID
@@ -55,8 +55,7 @@ type Relations interface {
 	Annotation(target Pos, sender events.UserID, typ, key string) (Pos, error)
 
 	// LatestEdits returns for each of the targets that have valid edits the one
-	// with the latest origin_server_ts, of those the one with the largest ID
-	// (REL-13). In no particular order.
+	// with the latest origin_server_ts, of those the one with the largest ID. In no particular order.
 	LatestEdits(targets []Pos) ([]Edit, error)
 
 	// EditsOf returns the positions of up to limit valid edits of an event, the

@@ -30,7 +30,7 @@ type Moment struct {
 	Pos Pos
 }
 
-// Txn names a request that a client may repeat (TXN-1).
+// Txn names a request that a client may repeat.
 type Txn struct {
 	Device string // of the sender
 	ID     string // the transaction ID

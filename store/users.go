@@ -12,7 +12,7 @@ type User struct {
 	Deactivated  bool
 	Locked       bool
 	Suspended    bool
-	Erased       Pos    // when the account was erased, hidden from those who come later (DEACT-4); 0: it was not
+	Erased       Pos    // when the account was erased, hidden from those who come later; 0: it was not
 	AppService   string // ID of the application service that registered the user; empty for people
 }
 

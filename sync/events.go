@@ -15,7 +15,7 @@ import (
 	"github.com/ca4c8834/homeserver/store"
 )
 
-// EventsRequest asks for what is new, as clients did before /sync (LEG-2).
+// EventsRequest asks for what is new, as clients did before /sync.
 type EventsRequest struct {
 	User    events.UserID
 	Device  string
@@ -27,7 +27,7 @@ type EventsRequest struct {
 
 // Events answers GET /events: it waits like Sync. Errors: M_INVALID_PARAM for a bad
 // token, M_FORBIDDEN for a room that the user may not read, M_GUEST_ACCESS_FORBIDDEN for
-// guests who name none (LEG-2 to LEG-4, VIS-11).
+// guests who name none.
 func (s *Service) Events(ctx context.Context, r EventsRequest) (json.RawMessage, error) {
 	if r.Guest && r.Room == "" {
 		return nil, mxerr.GuestAccessForbidden("guests have to name a room")

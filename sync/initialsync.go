@@ -11,7 +11,7 @@ import (
 	"github.com/ca4c8834/homeserver/store"
 )
 
-// InitialRequest asks for everything, as clients did before /sync (LEG-6).
+// InitialRequest asks for everything, as clients did before /sync.
 type InitialRequest struct {
 	User   events.UserID
 	Device string
@@ -28,7 +28,7 @@ func (r InitialRequest) limit() int {
 	return min(r.Limit, maxTimeline)
 }
 
-// InitialSync answers GET /initialSync (LEG-6 to LEG-8).
+// InitialSync answers GET /initialSync.
 func (s *Service) InitialSync(ctx context.Context, r InitialRequest) (json.RawMessage, error) {
 	u, err := s.Memory.Connect(ctx, r.User)
 	if err != nil {
@@ -75,7 +75,7 @@ func (s *Service) InitialSync(ctx context.Context, r InitialRequest) (json.RawMe
 }
 
 // RoomInitialSync answers GET /rooms/{roomId}/initialSync, also to those who only
-// look in (VIS-9, VIS-10, VIS-12).
+// look in.
 func (s *Service) RoomInitialSync(ctx context.Context, id events.RoomID, r InitialRequest) (json.RawMessage, error) {
 	access, err := s.Reader.Enter(ctx, r.User, id)
 	if err != nil {

@@ -22,8 +22,8 @@ type section struct {
 
 // Sliding answers a request for what is new on a connection with a JSON object. It
 // returns at once without a position, and otherwise as soon as there is something
-// to tell. Errors: M_UNKNOWN_POS for a position that the connection does not know
-// (SLIDE-7), M_INVALID_PARAM for the token of an extension, the context's error.
+// to tell. Errors: M_UNKNOWN_POS for a position that the connection does not know, M_INVALID_PARAM for the token of an
+// extension, the context's error.
 func (s *Service) Sliding(ctx context.Context, r SlidingRequest) (json.RawMessage, error) {
 	e, err := s.connections.open(&r)
 	if err != nil {

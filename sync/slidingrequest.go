@@ -12,18 +12,18 @@ import (
 type SlidingRequest struct {
 	User   events.UserID
 	Device string
-	// Connection tells the connections of a device apart (SLIDE-4).
+	// Connection tells the connections of a device apart.
 	Connection string
-	// Pos is that of the answer before; "" begins anew (SLIDE-8).
+	// Pos is that of the answer before; "" begins anew.
 	Pos   string
 	TxnID string // sent back
 	// V4 asks for an answer in the form that the proposal was accepted in, instead of
-	// the one that clients spoke before (SLIDE-52).
+	// the one that clients spoke before.
 	V4 bool
 	// Timeout is how long to wait if there is nothing new.
 	Timeout time.Duration
 	// Lists and Subscriptions say which rooms are asked for; a room that is in
-	// several of them gets what any of them asks for (SLIDE-15).
+	// several of them gets what any of them asks for.
 	Lists         map[string]SlidingList
 	Subscriptions map[events.RoomID]SlidingRoom
 	Extensions    SlidingExtensions
@@ -33,10 +33,10 @@ type SlidingRequest struct {
 type SlidingRoom struct {
 	TimelineLimit int // how many events; capped
 	// Include is the state that is wanted, Exclude that which is not, though it is
-	// included (SLIDE-23, SLIDE-51).
+	// included.
 	Include, Exclude []StatePattern
 	// LazyMembers asks for the members whom the timeline is about, of whom a pattern
-	// for all state has none then (SLIDE-25).
+	// for all state has none then.
 	LazyMembers bool
 }
 
@@ -51,13 +51,13 @@ type StatePattern struct {
 type SlidingList struct {
 	SlidingRoom
 	// Ranges are the first and the last place of each window, from 0; nil is one
-	// of all rooms (SLIDE-12).
+	// of all rooms.
 	Ranges  [][2]int
 	Filters SlidingFilters
 }
 
 // SlidingFilters selects rooms for a list. Nil does not restrict, an empty list
-// matches nothing; what is in a "not" list wins (SLIDE-21, SLIDE-22).
+// matches nothing; what is in a "not" list wins.
 type SlidingFilters struct {
 	DM, Encrypted, Invite   *bool
 	RoomTypes, NotRoomTypes []string // "" is a room without a type
@@ -66,7 +66,7 @@ type SlidingFilters struct {
 	NameLike                string // part of the name, in any case
 }
 
-// SlidingExtensions says what is asked for beside rooms (SLIDE-42).
+// SlidingExtensions says what is asked for beside rooms.
 type SlidingExtensions struct {
 	// ToDevice is nil if messages to the device are not asked for.
 	ToDevice *SlidingToDevice

@@ -64,18 +64,18 @@ type Request struct {
 	// Since is the token of the answer before, "" in a first sync.
 	Since  string
 	Filter *events.Filter // nil: none
-	// FullState asks for all state of all rooms (SYNC-4).
+	// FullState asks for all state of all rooms.
 	FullState bool
 	// Timeout is how long to wait if there is nothing new.
 	Timeout time.Duration
 	// StateAfter is the name under which the state at the end of the timeline is
-	// wanted instead of that at its start; "" for the start (SYNC-23).
+	// wanted instead of that at its start; "" for the start.
 	StateAfter string
 }
 
 // Sync answers a request with a JSON object. It returns as soon as there is
 // something new for the user, at once in a first sync and with FullState. Errors:
-// M_INVALID_PARAM for a token that is not one (SYNC-7), the context's error.
+// M_INVALID_PARAM for a token that is not one, the context's error.
 func (s *Service) Sync(ctx context.Context, r Request) (json.RawMessage, error) {
 	since := store.Pos(0)
 	if r.Since != "" {

@@ -46,7 +46,7 @@ func recaptchaOrigins() []string {
 // maxVerdict bounds what a captcha service may answer, in bytes.
 const maxVerdict = 64 << 10
 
-// Stage returns the m.login.recaptcha stage (UIA-20).
+// Stage returns the m.login.recaptcha stage.
 func (c Captcha) Stage() Stage {
 	c.VerifyURL = cmp.Or(c.VerifyURL, recaptchaVerify)
 	c.ScriptURL = cmp.Or(c.ScriptURL, recaptchaScript)

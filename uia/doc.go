@@ -7,10 +7,9 @@
 // want more than an access token. Such a call goes through [Do] with an
 // [Operation] that says what is asked for and which [Flow]s of stages allow it.
 // Without proof, Do returns a [*Required], an error that the HTTP layer renders
-// as 401 with the flows and a session (UIA-2). The client repeats its request
-// with an `auth` object that names the session and passes one stage (UIA-4);
-// when all stages of one flow are done, Do runs the call and returns its result
-// (UIA-9).
+// as 401 with the flows and a session. The client repeats its request
+// with an `auth` object that names the session and passes one stage;
+// when all stages of one flow are done, Do runs the call and returns its result.
 //
 //	return uia.Do(ctx, engine, uia.Operation{Name: "delete_device", Target: id, User: user, Flows: flows}, auth,
 //		func(ctx context.Context, proof uia.Proof) (struct{}, error) { return deleteDevice(ctx, user, id) })
@@ -22,19 +21,19 @@
 // refuses with [ErrDenied], with [ErrPending] when the proof is made elsewhere
 // and is not there yet, or with a Matrix error of status 401 such as
 // M_CAPTCHA_INVALID: all of these keep the session, so that the client may try
-// again (UIA-7, UIA-22). Every other error ends the request as it is (UIA-8).
+// again. Every other error ends the request as it is.
 //
 // A stage that establishes who the client is says so, and [Do] refuses proof of
-// being someone else than the owner of the access token (UIA-15). Stages that
+// being someone else than the owner of the access token. Stages that
 // are passed outside of the request, on a fallback page or at an identity
 // provider, are recorded with [Engine.Complete]; the client then polls with its
-// session alone (UIA-12).
+// session alone.
 //
 // # Sessions
 //
-// A session belongs to one endpoint, target and user (UIA-14), lives for one
+// A session belongs to one endpoint, target and user, lives for one
 // hour in memory and holds at most one result: repeating the last request gives
-// it again instead of a second effect (UIA-11, REG-10). The engine keeps a
+// it again instead of a second effect. The engine keeps a
 // bounded number of sessions and forgets the oldest first; a client whose
-// session is forgotten gets a fresh challenge (UIA-13).
+// session is forgotten gets a fresh challenge.
 package uia

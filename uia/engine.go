@@ -29,7 +29,7 @@ type Operation struct {
 	Flows  []Flow        // any one of them is enough; must not be changed later
 
 	// Allowed, if not nil, may refuse a request before any proof is asked for or
-	// looked at (REG-5, REG-6). It is not called for the repeat of a request
+	// looked at. It is not called for the repeat of a request
 	// that was granted.
 	Allowed func(context.Context) error
 }
@@ -74,7 +74,7 @@ func New(now func() time.Time, stages ...Stage) *Engine {
 // the stage.
 //
 // An error from run leaves the session as it is, so that the client may correct
-// its request; a result is kept, and given to those who repeat theirs (REG-10).
+// its request; a result is kept, and given to those who repeat theirs.
 func Do[T any](ctx context.Context, e *Engine, op Operation, auth json.RawMessage, run func(context.Context, Proof) (T, error)) (T, error) {
 	var none T
 	in, err := parseAuth(auth)
@@ -109,9 +109,9 @@ func Do[T any](ctx context.Context, e *Engine, op Operation, auth json.RawMessag
 }
 
 // Complete records that a stage was passed outside of the client's own request,
-// and what that proves. The client goes on with its session alone (UIA-12). It
+// and what that proves. The client goes on with its session alone. It
 // returns a Matrix error when there is no such session, when the stage is not
-// its turn, or when the user is not the one whom the session is for (UIA-15).
+// its turn, or when the user is not the one whom the session is for.
 func (e *Engine) Complete(ctx context.Context, id, stage string, passed Passed) error {
 	return e.outside(ctx, id, stage, func(s *session) error { return s.pass(stage, passed) })
 }

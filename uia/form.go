@@ -6,7 +6,7 @@ import (
 )
 
 // Asker is a [Stage] with a fallback page, on which people whose client does not
-// know the stage complete it (UIA-28).
+// know the stage complete it.
 type Asker interface {
 	Stage
 

@@ -1,6 +1,6 @@
 package uia
 
-// The names of the operations that the server guards (UIA-1): what a host sees
+// The names of the operations that the server guards: what a host sees
 // when it chooses the flows of each.
 const (
 	OpRegister       = "register"

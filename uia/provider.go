@@ -13,7 +13,7 @@ var (
 	// ErrDenied says that the password is not the user's.
 	ErrDenied = errors.New("wrong password")
 	// ErrUnknownUser says that there is no such user, or none who signs in
-	// with a password. Clients cannot tell it from ErrDenied (LOGIN-6).
+	// with a password. Clients cannot tell it from ErrDenied.
 	ErrUnknownUser = errors.New("unknown user")
 )
 
@@ -35,12 +35,12 @@ type Provider interface {
 }
 
 // PasswordSetter is a [Provider] whose passwords can be changed through the
-// server. Without it, clients are told that they cannot (CAP-2).
+// server. Without it, clients are told that they cannot.
 type PasswordSetter interface {
 	Provider
 
 	// SetPassword gives a user a new password: after it has returned,
-	// CheckPassword accepts this one and no other (PWD-4). The user has shown
+	// CheckPassword accepts this one and no other. The user has shown
 	// who they are. A Matrix error such as M_WEAK_PASSWORD is sent as it is.
 	SetPassword(ctx context.Context, user events.UserID, password string) error
 }

@@ -15,10 +15,10 @@ type Required struct {
 	Session   string
 	Flows     []Flow
 	Completed []string       // stages passed so far, in the order of passing
-	Params    map[string]any // by stage type; always sent, if empty as {} (UIA-17)
+	Params    map[string]any // by stage type; always sent, if empty as {}
 
 	// Code and Message say why the last attempt was refused; both empty if
-	// none was (UIA-2, UIA-7).
+	// none was.
 	Code    mxerr.Code
 	Message string
 }
@@ -36,7 +36,7 @@ func (r *Required) Error() string {
 	return text
 }
 
-// MatrixResponse returns the status and body to send (UIA-2, UIA-6, UIA-7).
+// MatrixResponse returns the status and body to send.
 func (r *Required) MatrixResponse() (status int, body []byte) {
 	type flow struct {
 		Stages []string `json:"stages"`

@@ -24,12 +24,12 @@ const (
 )
 
 // ErrPending is returned by a [Stage] whose proof is made elsewhere and is not
-// there yet: the client polls (UIA-22).
+// there yet: the client polls.
 var ErrPending = errors.New("stage is not completed yet")
 
 // Attempt is a client's try at a stage.
 type Attempt struct {
-	Session   string // empty in a first request that already brings proof (UIA-5)
+	Session   string // empty in a first request that already brings proof
 	Operation Operation
 	Auth      json.RawMessage // the request's whole auth object
 }
@@ -63,12 +63,12 @@ type Passed struct {
 type Parameterized interface {
 	Stage
 
-	// Params returns what stands under the stage's type in `params` (UIA-17):
+	// Params returns what stands under the stage's type in `params`:
 	// a value that marshals to a JSON object. It must be quick.
 	Params(session string, op Operation) any
 }
 
-// Dummy returns the m.login.dummy stage, which always passes (UIA-23).
+// Dummy returns the m.login.dummy stage, which always passes.
 func Dummy() Stage { return dummy{} }
 
 type dummy struct{}
@@ -84,7 +84,7 @@ func (dummy) Form(Operation) Form {
 	return Form{Title: "Continue", Text: "There is nothing to prove here.", Submit: "Continue"}
 }
 
-// Password returns the m.login.password stage (UIA-18). identify finds the user
+// Password returns the m.login.password stage. identify finds the user
 // whom an auth object names in any form that /login knows; it returns
 // [ErrUnknownUser] for a third-party identifier that is nobody's.
 func Password(p Provider, identify func(ctx context.Context, auth json.RawMessage) (events.UserID, error)) Stage {

@@ -11,7 +11,7 @@ import (
 	"slices"
 )
 
-// Policy is a document that people agree to when they register (UIA-25).
+// Policy is a document that people agree to when they register.
 type Policy struct {
 	ID      string // such as "privacy_policy" or "terms_of_service", which clients know
 	Version string
