@@ -16,8 +16,8 @@ import (
 // Config is what differs between databases and ways to open them.
 type Config struct {
 	DB *sql.DB
-	// OwnDB says that Close closes DB.
-	OwnDB bool
+	// Release is called when Close has given the connections back; nil: nothing is.
+	Release func() error
 	// Readers is how many connections serve Views; 0: the writer's own, in
 	// turn with it, for a database that has only one.
 	Readers int
@@ -155,8 +155,8 @@ func (s *Store) shutdown() error {
 	if s.cfg.Readers > 0 {
 		errs = append(errs, s.writer.c.close())
 	}
-	if s.cfg.OwnDB {
-		errs = append(errs, s.cfg.DB.Close())
+	if s.cfg.Release != nil {
+		errs = append(errs, s.cfg.Release())
 	}
 	return errors.Join(errs...)
 }

@@ -99,7 +99,7 @@ func TestOpenPath(t *testing.T) {
 		if err := st.Update(t.Context(), put("x")); err != nil {
 			t.Fatal(err)
 		}
-		for _, suffix := range []string{"", "-wal", "-shm"} {
+		for _, suffix := range []string{"", "-wal", "-shm", "-lock"} {
 			info, err := os.Stat(path + suffix)
 			if err != nil {
 				t.Fatal(err)
@@ -112,7 +112,7 @@ func TestOpenPath(t *testing.T) {
 			t.Fatal(err)
 		}
 		left, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*-*"))
-		if err != nil || len(left) > 0 {
+		if err != nil || len(left) != 1 || left[0] != path+"-lock" {
 			t.Errorf("closing left %q, %v", left, err)
 		}
 	}
@@ -186,6 +186,26 @@ func TestMigratesOnce(t *testing.T) {
 	}
 	if n != highest {
 		t.Errorf("%d migrations, highest version %d", n, highest)
+	}
+}
+
+// A database that is open already is refused, and not disturbed; it is free again when it is closed.
+func TestOpenOnce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "chat.db")
+	st := openFile(t, path)
+	if _, err := sqlite.Open(path); err == nil || !strings.Contains(err.Error(), "another server has it open") {
+		t.Errorf("opening it twice: %v", err)
+	}
+	if err := st.Update(t.Context(), put("x")); err != nil {
+		t.Error(err)
+	}
+	again := st.Reopen(t)
+	if p := again.Position(); p != 1 {
+		t.Errorf("position %d", p)
+	}
+	if err := again.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -13,8 +13,11 @@
 // # One process
 //
 // A database belongs to one Store at a time, because positions are counted in
-// memory. Other programs may read it. A second writer is noticed, and its
-// victim's Update fails instead of mixing up positions.
+// memory. [Open] refuses one that another process or Store has open, and waits a
+// second for it to end; an empty "-lock" file beside the database serves this
+// and stays. With [OpenDB] that is up to the host. Other programs may read a
+// database. A second writer is noticed, and its victim's Update fails instead of
+// mixing up positions.
 //
 // # Schema
 //
@@ -63,12 +66,21 @@ func Open(path string) (store.Store, error) {
 	if err := create(abs); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	u := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(abs)}
-	st, err := openOwn(u.String(), nil)
+	unlock, err := lock(abs)
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
+	st, err := openOwn(dsn(abs), nil, unlock)
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, errors.Join(err, unlock()))
+	}
 	return st, nil
+}
+
+// dsn names the file at an absolute path to the driver, whatever is in its name.
+func dsn(path string) string {
+	u := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path)}
+	return u.String()
 }
 
 // Memory opens a new private database in memory, of at most 1 GiB, which is gone
@@ -78,7 +90,7 @@ func Memory() (store.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	st, err := openOwn(":memory:", func(c serializer) error { return c.Deserialize(image) })
+	st, err := openOwn(":memory:", func(c serializer) error { return c.Deserialize(image) }, nil)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
@@ -94,7 +106,7 @@ var emptyImage = sync.OnceValues(func() (image []byte, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	st, err := open(db, false)
+	st, err := open(db, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -147,8 +159,8 @@ func create(path string) error {
 	return f.Close()
 }
 
-// openOwn opens a database, prepared by fill unless that is nil.
-func openOwn(dsn string, fill func(serializer) error) (store.Store, error) {
+// openOwn opens a database, prepared by fill and given back with unlock, unless those are nil.
+func openOwn(dsn string, fill func(serializer) error, unlock func() error) (store.Store, error) {
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, err
@@ -158,7 +170,13 @@ func openOwn(dsn string, fill func(serializer) error) (store.Store, error) {
 			return nil, errors.Join(err, db.Close())
 		}
 	}
-	st, err := open(db, true)
+	st, err := open(db, func() error {
+		err := db.Close()
+		if unlock != nil {
+			err = errors.Join(err, unlock())
+		}
+		return err
+	})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -174,14 +192,14 @@ func openOwn(dsn string, fill func(serializer) error) (store.Store, error) {
 // tables, and should keep its own writing transactions short: they hold up the
 // Store's. Close gives the connections back and leaves db open.
 func OpenDB(db *sql.DB) (store.Store, error) {
-	st, err := open(db, false)
+	st, err := open(db, nil)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	return st, nil
 }
 
-func open(db *sql.DB, own bool) (*sqlstore.Store, error) {
+func open(db *sql.DB, release func() error) (*sqlstore.Store, error) {
 	// Opening does not wait for anything that a caller could want to bound but
 	// another process's lock, which busy_timeout does.
 	ctx := context.Background()
@@ -194,7 +212,7 @@ func open(db *sql.DB, own bool) (*sqlstore.Store, error) {
 		return nil, err
 	}
 	cfg := sqlstore.Config{
-		DB: db, OwnDB: own, Migrations: schema,
+		DB: db, Release: release, Migrations: schema,
 		Begin: `BEGIN IMMEDIATE`,
 		WriterSetup: []string{
 			`PRAGMA busy_timeout = 10000`, `PRAGMA synchronous = FULL`, `PRAGMA temp_store = MEMORY`, `PRAGMA cache_size = -8192`,
