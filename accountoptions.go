@@ -190,8 +190,9 @@ func WithEmail(sender uia.Sender, atRegistration Requirement) Option {
 }
 
 // WithTextMessages does for phone numbers what [WithEmail] does for e-mail
-// addresses. parse returns the E.164 form of a number as it is written in a
-// country, given as two capital letters; uia/phone has one.
+// addresses. parse returns the E.164 form, without "+", of a number as it is
+// written in a country, given as two capital letters, or an error if it is none;
+// uia/phone has such a function.
 func WithTextMessages(sender uia.Sender, parse func(country, number string) (string, error), atRegistration Requirement) Option {
 	return func(c *config) {
 		c.accounts.Phone, c.accounts.ParsePhone = account.Contact{Sender: sender, AtRegistration: account.Requirement(atRegistration)}, parse

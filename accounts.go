@@ -112,7 +112,7 @@ func (s *Server) SetSuspended(ctx context.Context, user events.UserID, suspended
 }
 
 // AddAddress gives a user an e-mail address (medium "email") or phone number
-// ("msisdn", in E.164 form) that the host has validated.
+// ("msisdn", in E.164 form, with or without "+") that the host has validated.
 //
 // Errors that are an [*Error]: M_NOT_FOUND, M_INVALID_PARAM, M_THREEPID_IN_USE.
 func (s *Server) AddAddress(ctx context.Context, user events.UserID, medium, address string) error {
@@ -137,14 +137,17 @@ type RegistrationToken struct {
 	Used    int       // how many there were
 }
 
-// CreateRegistrationToken makes a token with the name and limits of t and returns
-// it. It cannot be had again: only its hash is kept.
+// CreateRegistrationToken makes a token with the name and limits of t, whose other
+// fields have no effect, and returns it. It cannot be had again: only its hash is
+// kept. It lets people register while [RegistrationByToken] is the policy.
+//
+// Errors that are an [*Error]: M_INVALID_PARAM for a negative number of uses.
 func (s *Server) CreateRegistrationToken(ctx context.Context, t RegistrationToken) (string, error) {
 	return s.accounts.CreateRegistrationToken(ctx, account.RegistrationToken(t))
 }
 
-// RegistrationTokens returns the tokens that were created and not deleted, in the
-// order of their names.
+// RegistrationTokens returns the tokens that were created and not deleted, expired
+// and used up ones too, in the order of their names.
 func (s *Server) RegistrationTokens(ctx context.Context) ([]RegistrationToken, error) {
 	list, err := s.accounts.ListRegistrationTokens(ctx)
 	tokens := make([]RegistrationToken, len(list))

@@ -62,9 +62,9 @@
 // disk. The store belongs to the server, which closes it; one store serves one
 // server at a time, and always one of the same name.
 //
-// What users upload is in a media store ([WithMediaStore]), package media's
-// directory of files for example. The database knows what is in there: copy both
-// for a backup, the database first.
+// The database knows what is in the media store: copy both for a backup, the
+// database first, as package store/sqlite says. Opened by a newer version of this
+// library it is brought up to date, and older versions refuse it from then on.
 //
 // # Authentication
 //

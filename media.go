@@ -178,7 +178,13 @@ type Media struct{ service *content.Service }
 func (s *Server) Media() *Media { return &Media{s.content} }
 
 // Upload stores content for a user, who need not have an account, by the rules that
-// hold for everybody, and returns its URI.
+// hold for everybody, and returns its URI. It reads the body to its end and does not
+// close it.
+//
+// Errors that are an [*Error]: M_TOO_LARGE, M_INVALID_PARAM for a name or a type that
+// is too long, M_LIMIT_EXCEEDED while too many other uploads of the user are in
+// progress, M_FORBIDDEN or M_USER_LIMIT_EXCEEDED at the user's quota, and that of
+// CheckUpload in [MediaRules].
 func (m *Media) Upload(ctx context.Context, u MediaUpload) (uri string, err error) {
 	id, err := m.service.Upload(ctx, content.Upload(u))
 	if err != nil {

@@ -125,6 +125,8 @@ func WithStore(st store.Store) Option {
 // WithAuthProvider lets the host decide who may sign in with a password. Users
 // it accepts get an account when they first sign in. See [uia.Provider] for how
 // it is called, and [Server.SignIn] for users whom the host signs in by itself.
+// A provider that is a [uia.TokenVerifier] or [uia.PasswordSetter] as well is used
+// as such; package uia/uiatest checks all of it.
 //
 // Default: the passwords that users set, in the store.
 func WithAuthProvider(p uia.Provider) Option {
@@ -312,9 +314,9 @@ func WithOpenUserDirectory() Option {
 	return func(c *config) { c.openUserDirectory = true }
 }
 
-// WithoutPresence keeps from users who else is online, which costs most of the
-// wake-ups where many people share rooms. Clients may still set their presence; it has
-// no effect.
+// WithoutPresence keeps from users who else is online: telling them causes most of
+// the wake-ups where many people share rooms. Clients may still set their presence; it
+// has no effect.
 func WithoutPresence() Option {
 	return func(c *config) { c.noPresence = true }
 }

@@ -1,13 +1,14 @@
 // Package sync tells clients what is new: the answers to GET /sync, to sliding sync,
-// and to what there was before.
+// and to what there was before. It is a part of the server that package homeserver puts
+// together; a host has no use for it by itself.
 //
 // # How it works
 //
 // A token is a position in the server's one stream of changes; an answer covers what
 // lies after the client's token and up to the position at which the answer was begun,
 // which becomes the next token. Everything in it is read at, or bounded by, those two
-// positions, so an answer can be asked for again and says the same and perhaps more, and two clients never take
-// anything from each other.
+// positions, so an answer can be asked for again and says the same and perhaps more,
+// and two clients never take anything from each other.
 //
 // The rooms that changed come from the user's list in memory (live.User), newest
 // change first: an incremental sync costs work for the rooms in its answer, and

@@ -8,7 +8,7 @@ import "context"
 // Called from: requests for validation. Concurrency: any number of calls at
 // once. Context: ends with the client's request; may block on the network.
 // Errors: the client gets 500 and may ask again; a Matrix error is sent as it
-// is. Ownership: do not log the token or the link.
+// is. Ownership: do not log the link or the code.
 type Sender interface {
 	Send(ctx context.Context, m Message) error
 }

@@ -14,7 +14,8 @@ import (
 )
 
 // Parse returns the E.164 form, without "+", of a phone number as it is written
-// in a country of two capital letters such as "GB".
+// in a country, given as two capital letters such as "GB". The error says that
+// no telephone there can have this number.
 func Parse(country, number string) (msisdn string, err error) {
 	parsed, err := phonenumbers.Parse(number, country)
 	if err != nil {
