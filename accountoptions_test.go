@@ -172,6 +172,13 @@ func TestAccountsInProcess(t *testing.T) {
 	if err != nil || login(`{"type":"m.login.token","token":"`+loginToken+`"}`) != 200 {
 		t.Errorf("login token: %v", err)
 	}
+	if _, err := srv.CreateLoginToken(ctx, alice, 0); !errors.Is(err, homeserver.ErrorCode("M_INVALID_PARAM")) {
+		t.Errorf("login token that has expired already: %v", err)
+	}
+	loginToken, err = srv.CreateLoginToken(ctx, "@newcomer:example.org", time.Minute)
+	if err != nil || login(`{"type":"m.login.token","token":"`+loginToken+`"}`) != 200 {
+		t.Errorf("login token of somebody without an account: %v", err)
+	}
 	if err := srv.SetPassword(ctx, alice, "new"); err != nil || status("/account/whoami") != 401 || login(`{"type":"m.login.password","user":"alice","password":"new"}`) != 200 {
 		t.Errorf("new password: %v", err)
 	}

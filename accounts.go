@@ -26,7 +26,9 @@ type Error = mxerr.Error
 type ErrorCode = mxerr.Code
 
 // CreateUser makes an account, whoever may register (see [WithRegistration]).
-// Without a password nobody can sign in with one, only with [Server.SignIn].
+// Without a password nobody can sign in with one, only with [Server.SignIn]. The
+// host answers for the password: no PasswordPolicy is asked, and it has no effect
+// where [WithAuthProvider] decides on passwords.
 //
 // Errors that are an [*Error]: M_INVALID_USERNAME, M_USER_IN_USE.
 func (s *Server) CreateUser(ctx context.Context, username, password string) (events.UserID, error) {
@@ -120,9 +122,11 @@ func (s *Server) AddAddress(ctx context.Context, user events.UserID, medium, add
 }
 
 // CreateLoginToken makes a token with which a client signs the user in once,
-// within its lifetime: for links that lead into a client.
+// within its lifetime: for links that lead into a client. A user who has no account
+// then gets one.
 //
-// Errors that are an [*Error]: M_INVALID_PARAM if the user is not of this server.
+// Errors that are an [*Error]: M_INVALID_PARAM if the user is not of this server, or
+// the lifetime is not positive.
 func (s *Server) CreateLoginToken(ctx context.Context, user events.UserID, lifetime time.Duration) (string, error) {
 	return s.accounts.CreateLoginToken(ctx, user, lifetime)
 }

@@ -51,6 +51,9 @@ func (s *Service) CreateLoginToken(ctx context.Context, user events.UserID, life
 	if err := s.isLocal(user); err != nil {
 		return "", err
 	}
+	if lifetime <= 0 {
+		return "", mxerr.InvalidParam("lifetime", "must be positive")
+	}
 	return s.putTicket(ctx, loginPrefix, ticketLogin, user, lifetime)
 }
 
