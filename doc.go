@@ -40,10 +40,10 @@
 // ReadTimeout nevertheless: the server lifts them for these requests, as far as
 // needed, through http.ResponseController. So middleware that wraps the
 // http.ResponseWriter should have the method Unwrap; otherwise, and below an
-// http.TimeoutHandler or middleware that ends the contexts of requests after a
-// time, such requests are cut off. A proxy in front should wait for at least a
-// minute, since clients ask for half of one, and take bodies as large as uploads
-// may be.
+// http.TimeoutHandler, such requests are cut off. Middleware that ends the
+// contexts of requests after a time makes 504 of them. A proxy in front should
+// wait for at least a minute, since clients ask for half of one, and take
+// bodies as large as uploads may be.
 //
 // # Lifecycle
 //

@@ -63,6 +63,10 @@ func (a *API) fail(w *response, r *http.Request, template string, err error) {
 	if told == nil && r.Context().Err() != nil {
 		told = refusal(context.Cause(r.Context()))
 	}
+	if told == nil && errors.Is(err, context.DeadlineExceeded) && errors.Is(r.Context().Err(), context.DeadlineExceeded) {
+		// The client is still there: it is the host's middleware that lets no request take so long.
+		told = mxerr.New(http.StatusGatewayTimeout, mxerr.MUnknown, "the request has taken too long")
+	}
 	if told == nil {
 		if r.Context().Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 			cut(w)

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
@@ -119,6 +120,20 @@ func TestNothingIsWrittenForAClientThatHasGone(t *testing.T) {
 	a.ServeHTTP(w, httptest.NewRequest("GET", "/_matrix/client/v3/x", nil).WithContext(ctx))
 	if w.Body.Len() > 0 || log.Len() > 0 {
 		t.Errorf("sent %s, logged %s", w.Body, &log)
+	}
+}
+
+// A deadline is the host's, so the client is told.
+func TestDeadlineOfTheHost(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	a := failing(Config{Logger: logTo(&log)}, fmt.Errorf("wait: %w", context.DeadlineExceeded))
+	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
+	defer cancel()
+	w := httptest.NewRecorder()
+	a.ServeHTTP(w, httptest.NewRequest("GET", "/_matrix/client/v3/x", nil).WithContext(ctx))
+	if want(t, w, 504, mxerr.MUnknown); log.Len() > 0 {
+		t.Errorf("logged %s", &log)
 	}
 }
 
