@@ -225,10 +225,6 @@ func (w *writer) commit() {
 	w.c.reset(context.Background())
 	if err := w.end(); err != nil {
 		w.fail(fmt.Errorf("commit transaction: %w", err))
-		if errors.Is(err, errForeign) {
-			// The next batch starts from what is there, if it can be read.
-			_ = w.loadPosition()
-		}
 		return
 	}
 	w.s.position.Store(int64(w.pos))
@@ -264,6 +260,10 @@ func (w *writer) end() error {
 func (w *writer) fail(err error) {
 	batch := w.batch
 	w.rollback()
+	if errors.Is(err, errForeign) {
+		// The next batch starts from what is there, if it can be read.
+		_ = w.loadPosition()
+	}
 	w.batch = batch
 	w.release(err)
 }
