@@ -17,7 +17,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -27,9 +26,6 @@ import (
 )
 
 func main() {
-	if os.Getenv("GOMEMLIMIT") == "" { // somebody else's wish comes first
-		debug.SetMemoryLimit(softLimit)
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-ctx.Done()
@@ -37,11 +33,6 @@ func main() {
 	}()
 	os.Exit(run(ctx, os.Args[1:], os.Stderr))
 }
-
-// softLimit is what the garbage collector tries to keep the program's memory under, in
-// bytes. There is hardly ever more in use; without it a burst of garbage, such as many
-// logins make, would stay for minutes.
-const softLimit = 96 << 20
 
 // run serves until ctx ends and returns the exit status.
 func run(ctx context.Context, args []string, stderr io.Writer) int {

@@ -54,7 +54,7 @@ type entry struct {
 
 // DefaultLimit is a bound on rooms in memory that leaves a small server under
 // a hundred megabytes.
-const DefaultLimit = 32 << 20
+const DefaultLimit = 24 << 20
 
 // New makes an empty memory over a store. limit bounds, roughly and in bytes,
 // what the rooms in it may take; now is the clock.
