@@ -17,6 +17,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -67,6 +69,9 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // broken connections
 	}
+	if os.Getenv("GOMEMLIMIT") == "" { // somebody else's wish comes first
+		web.ConnState = limitMemory()
+	}
 	scheme := "http"
 	if s.tlsCert != "" {
 		scheme = "https"
@@ -86,6 +91,32 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 	case <-ctx.Done():
 	}
 	return stop(web, srv)
+}
+
+// limitMemory has the garbage collector keep the memory in use small, and returns what
+// tells it of connections: all else that the server remembers is bounded, and fits
+// under the limit without any. A burst of garbage, such as many logins make, would
+// otherwise stay for minutes.
+func limitMemory() func(net.Conn, http.ConnState) {
+	const (
+		withoutConnections = 80 << 20
+		perConnection      = 64 << 10 // buffers and stacks, and those of TLS
+		step               = 256      // connections; changing the limit stops the world for a moment
+	)
+	debug.SetMemoryLimit(withoutConnections + step*perConnection)
+	var open atomic.Int64
+	return func(_ net.Conn, state http.ConnState) {
+		change := int64(0)
+		switch state {
+		case http.StateNew:
+			change = 1
+		case http.StateClosed, http.StateHijacked:
+			change = -1
+		}
+		if n := open.Add(change); change != 0 && n%step == 0 {
+			debug.SetMemoryLimit(withoutConnections + (n+step)*perConnection)
+		}
+	}
 }
 
 // stop lets requests in progress finish, within limits. The homeserver comes
