@@ -412,6 +412,9 @@ func BenchmarkRelations(b *testing.B) {
 	alice := hs.User(b, "alice")
 	room := alice.CreateRoom(b, `{"preset":"public_chat"}`)
 	root := alice.Say(b, room, "root")
+	if err := hs.Server.Close(); err != nil {
+		b.Fatal(err)
+	}
 	fill(b, path, string(root), size)
 	if st, err = sqlite.Open(path); err != nil {
 		b.Fatal(err)
