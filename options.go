@@ -323,8 +323,7 @@ func WithoutPresence() Option {
 
 // WithRoomMemory sets roughly how many bytes the rooms that are in use may take in
 // memory: about 1 KB for a member or a state event. Rooms beyond that are read again
-// when they are needed, which takes about a millisecond each. Default: 24 MiB, which
-// leaves the whole server under a hundred.
+// when they are needed, which takes about a millisecond each. Default: 24 MiB.
 func WithRoomMemory(bytes int) Option {
 	return func(c *config) {
 		if c.roomMemory = bytes; bytes <= 0 {
