@@ -43,6 +43,40 @@ func BenchmarkIncrementalSync(b *testing.B) {
 	}
 }
 
+// One message in a room of a hundred members, of whom each gets it in a sync: what a
+// delivery costs beside HTTP.
+func BenchmarkDelivery(b *testing.B) {
+	const members = 100
+	d := newDirect(b, filepath.Join(b.TempDir(), "bench.db"))
+	alice := d.user("alice")
+	room := d.room(alice)
+	tokens, since := []string{alice}, make([]string, members)
+	for i := range members - 1 {
+		tokens = append(tokens, d.user(fmt.Sprint("u", i)))
+		d.post(homeservertest.Path("/v3/rooms/{}/join", room), tokens[i+1], `{}`)
+	}
+	deliver := func() {
+		for i, token := range tokens {
+			since[i] = gjson.GetBytes(d.get("/v3/sync?since="+since[i], token), "next_batch").Str
+		}
+	}
+	deliver()
+	send := homeservertest.Path("/v3/rooms/{}/send/m.room.message", room)
+	for _, changes := range []int{1, 20} {
+		b.Run(fmt.Sprint(changes, " messages"), func(b *testing.B) {
+			b.ReportAllocs()
+			for n := 0; n < b.N; n += members {
+				b.StopTimer()
+				for range changes {
+					d.post(send, alice, `{"msgtype":"m.text","body":"hello"}`)
+				}
+				b.StartTimer()
+				deliver()
+			}
+		})
+	}
+}
+
 // A first sync of a busy account: with all its rooms in memory, and with the memory
 // that a server has by default, into which they don't fit.
 func BenchmarkInitialSync(b *testing.B) {
