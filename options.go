@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
@@ -181,15 +180,12 @@ func WithRegistration(policy RegistrationPolicy) Option {
 	}
 }
 
-// tokenForm is what the specification lets a registration token be (UIA-24).
-var tokenForm = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,64}$`)
-
 // WithRegistrationTokens adds tokens for [RegistrationByToken], each of 1 to 64
 // letters, digits and "._~-". A token may be used any number of times.
 func WithRegistrationTokens(tokens ...string) Option {
 	return func(c *config) {
 		for _, token := range tokens {
-			if !tokenForm.MatchString(token) {
+			if !events.ValidRegistrationToken(token) {
 				c.fault("WithRegistrationTokens: %q is not 1 to 64 letters, digits and ._~-", token)
 			}
 		}

@@ -271,7 +271,7 @@ func TestMutualRooms(t *testing.T) {
 		if len(seen) != 103 || first.Get("count").Int() != 103 || second.Get("count").Int() != 103 || second.Get("next_batch").Exists() {
 			t.Errorf("%d rooms on pages of %s and %s", len(seen), first, second)
 		}
-		if !events.ValidOpaqueID(next, 255) { // ID-8
+		if !events.ValidOpaqueID(next) { // ID-8
 			t.Errorf("token %q", next)
 		}
 		<-clock

@@ -92,10 +92,8 @@ func checkCreate(e *Event) error {
 	if !v.HashRoomID && e.Room.Server() != e.Sender.Server() {
 		return reject("v11:1.2", "the room ID and the sender are of different servers")
 	}
-	if version := lookup(e.Content, "room_version"); version != nil {
-		if _, ok := LookupVersion(text(version)); !ok {
-			return reject("1.3", "the room version is unknown")
-		}
+	if _, ok := VersionOf(e.Content); !ok {
+		return reject("1.3", "the room version is unknown")
 	}
 	if v.CreatorInContent && lookup(e.Content, "creator") == nil {
 		return reject("v10:1.4", "content.creator is missing")

@@ -2,11 +2,13 @@ package events
 
 import "strings"
 
-// ValidOpaqueID reports whether s is an opaque identifier of at most limit characters: not empty and only
-// 0-9 A-Z a-z . _ ~ -. Registration tokens have 64, all others 255.
-func ValidOpaqueID(s string, limit int) bool {
-	return s != "" && len(s) <= limit && only(s, func(c byte) bool { return alphanumeric(c) || strings.IndexByte("._~-", c) >= 0 })
+// ValidOpaqueID reports whether s is an opaque identifier: 1 to 255 of 0-9 A-Z a-z . _ ~ -.
+func ValidOpaqueID(s string) bool {
+	return s != "" && len(s) <= MaxIDBytes && only(s, func(c byte) bool { return alphanumeric(c) || strings.IndexByte("._~-", c) >= 0 })
 }
+
+// ValidRegistrationToken reports whether s may be a registration token: an opaque identifier of at most 64 characters.
+func ValidRegistrationToken(s string) bool { return len(s) <= 64 && ValidOpaqueID(s) }
 
 // ValidNamespacedID reports whether s follows the common namespaced identifier grammar: 1 to 255 characters, the
 // first a-z, the rest a-z 0-9 . _ -. Those beginning with "m." are the specification's own.
@@ -19,10 +21,4 @@ func ValidNamespacedID(s string) bool {
 func ValidClientSecret(s string) bool {
 	return s != "" && len(s) <= MaxIDBytes &&
 		only(s, func(c byte) bool { return alphanumeric(c) || strings.IndexByte(".=_-", c) >= 0 })
-}
-
-// ValidVersionID reports whether s has the grammar of a room version: 1 to 32 of a-z 0-9 . -.
-func ValidVersionID(s string) bool {
-	return s != "" && len(s) <= 32 &&
-		only(s, func(c byte) bool { return 'a' <= c && c <= 'z' || digit(c) || c == '.' || c == '-' })
 }

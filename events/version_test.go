@@ -2,6 +2,7 @@ package events
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -48,6 +49,9 @@ func TestVersions(t *testing.T) {
 		v, ok := LookupVersion(id)
 		if !ok {
 			t.Fatalf("version %s is listed and unknown", id)
+		}
+		if len(id) > 32 || strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" {
+			t.Errorf("RVER-3: %q is no identifier of a version", id)
 		}
 		got = append(got, row{
 			v.ID, v.EventIDFormat, v.HashRoomID, v.StrictJSON, v.RedactionSet, v.LevelForm, v.NotificationsPL, v.Knock,

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/ca4c8834/homeserver/events"
@@ -39,13 +38,10 @@ type ProviderInfo struct {
 	Brand string // such as "github", for well-known buttons; or empty
 }
 
-// brand is what a brand is made of (ID-9).
-var brand = regexp.MustCompile(`^[a-z][a-z0-9._-]{0,254}$`)
-
 // Check returns what is wrong with the description.
 func (i ProviderInfo) Check() error {
 	var errs []error
-	if !opaque.MatchString(i.ID) {
+	if !events.ValidOpaqueID(i.ID) {
 		errs = append(errs, fmt.Errorf("identity provider %q: the ID is not 1 to 255 letters, digits and ._~-", i.ID))
 	}
 	if i.Name == "" {
@@ -54,7 +50,7 @@ func (i ProviderInfo) Check() error {
 	if i.Icon != "" && !strings.HasPrefix(i.Icon, "mxc://") {
 		errs = append(errs, fmt.Errorf("identity provider %q: the icon is no mxc: URI", i.ID))
 	}
-	if i.Brand != "" && !brand.MatchString(i.Brand) {
+	if i.Brand != "" && !events.ValidNamespacedID(i.Brand) {
 		errs = append(errs, fmt.Errorf("identity provider %q: the brand is not a-z followed by a-z, 0-9 and ._-", i.ID))
 	}
 	return errors.Join(errs...)

@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
+
+	"github.com/ca4c8834/homeserver/events"
 )
 
 // Policy is a document that people agree to when they register.
@@ -24,14 +25,11 @@ type PolicyText struct {
 	URL  string `json:"url"` // absolute, http or https
 }
 
-// opaque is what policy IDs and versions are made of (ID-8).
-var opaque = regexp.MustCompile(`^[0-9A-Za-z._~-]{1,255}$`)
-
 // Check returns what is wrong with a policy.
 func (p Policy) Check() error {
 	var errs []error
 	for name, value := range map[string]string{"ID": p.ID, "version": p.Version} {
-		if !opaque.MatchString(value) {
+		if !events.ValidOpaqueID(value) {
 			errs = append(errs, fmt.Errorf("policy %q: the %s %q is not 1 to 255 letters, digits and ._~-", p.ID, name, value))
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tidwall/gjson"
 
@@ -212,10 +213,7 @@ func checkFieldName(name string) error {
 	if len(name) > maxFieldName {
 		return mxerr.KeyTooLarge("the name of a profile field may have at most %d bytes", maxFieldName)
 	}
-	valid := name != "" && 'a' <= name[0] && name[0] <= 'z' && !bytes.ContainsFunc([]byte(name), func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '.' && r != '_' && r != '-'
-	})
-	if !valid || len(name) >= 2 && name[:2] == "m." && name != fieldTimezone {
+	if !events.ValidNamespacedID(name) || strings.HasPrefix(name, "m.") && name != fieldTimezone {
 		return mxerr.InvalidParam("keyName", "is neither a profile field of the specification nor a namespaced name")
 	}
 	return nil

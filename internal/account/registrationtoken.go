@@ -3,11 +3,11 @@ package account
 import (
 	"context"
 	"errors"
-	"regexp"
 	"time"
 
 	"github.com/tidwall/gjson"
 
+	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/uia"
@@ -22,9 +22,6 @@ type RegistrationToken struct {
 	Uses    int       // how many registrations it allows; 0: any number
 	Used    int       // how many there were
 }
-
-// registrationTokenForm is what the specification lets a token be (UIA-24).
-var registrationTokenForm = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,64}$`)
 
 // CreateRegistrationToken makes a token with the name and the limits of t, whose
 // other fields are ignored, and returns it: the database has no more than its
@@ -140,7 +137,7 @@ func (s registrationToken) Check(ctx context.Context, a uia.Attempt) (uia.Passed
 	if given.Type != gjson.String {
 		return uia.Passed{}, mxerr.MissingParam("auth.token")
 	}
-	if !registrationTokenForm.MatchString(given.Str) {
+	if !events.ValidRegistrationToken(given.Str) {
 		return uia.Passed{}, errRegistrationToken()
 	}
 	if s.isConfigured(given.Str) {

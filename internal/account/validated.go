@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/uia"
@@ -13,7 +14,7 @@ import (
 // SubmitCode validates an address by the code of the message (REG-21).
 // M_INVALID_PARAM, M_TOKEN_INCORRECT, M_SESSION_EXPIRED.
 func (s *Service) SubmitCode(ctx context.Context, id, secret, code string) error {
-	if !opaqueSecret.MatchString(id) || !opaqueSecret.MatchString(secret) {
+	if !events.ValidClientSecret(id) || !events.ValidClientSecret(secret) {
 		return mxerr.InvalidParam("sid", "and client_secret must have 1 to 255 letters, digits and .=_-")
 	}
 	wrong := false

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/big"
 	"net/url"
-	"regexp"
 	"time"
 
 	"github.com/ca4c8834/homeserver/events"
@@ -66,13 +65,10 @@ type StartedValidation struct {
 	SubmitURL string // where codes go to; empty if there is only a link to follow
 }
 
-// opaqueSecret is what a client_secret and a sid are made of (ID-10).
-var opaqueSecret = regexp.MustCompile(`^[0-9a-zA-Z.=_-]{1,255}$`)
-
 func (in ValidationRequest) check() error {
 	next, err := url.Parse(in.Next)
 	switch {
-	case !opaqueSecret.MatchString(in.Secret):
+	case !events.ValidClientSecret(in.Secret):
 		return mxerr.InvalidParam("client_secret", "must have 1 to 255 letters, digits and .=_-")
 	case in.Next != "" && (err != nil || next.Scheme != "https" && next.Scheme != "http" || next.Host == "" || len(in.Next) > maxNextLink):
 		return mxerr.InvalidParam("next_link", "must be an absolute http or https URL of at most %d bytes", maxNextLink)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/tidwall/gjson"
 
@@ -80,7 +79,6 @@ type slidingExtension struct {
 // Limits of what a request may ask for (SLIDE-11), each far beyond what clients do.
 const (
 	maxSlidingLists  = 100
-	maxListName      = 255
 	maxListRanges    = 100
 	maxFilterValues  = 100
 	maxStateEntries  = 1000 // of all lists together, and of each subscription
@@ -127,8 +125,7 @@ func (a *API) slide(ctx context.Context, r sync.SlidingRequest, setPresence stri
 	}
 	entries := 0
 	for name, l := range r.Lists {
-		if name == "" || len(name) > maxListName ||
-			strings.Trim(name, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~") != "" {
+		if !events.ValidOpaqueID(name) {
 			return nil, mxerr.InvalidParam("lists", "has a list whose name is not 1 to 255 of 0-9a-zA-Z-._~")
 		}
 		if entries += len(l.Include) + len(l.Exclude); entries > maxStateEntries {
