@@ -99,7 +99,7 @@ func (c *connection) acknowledge(pos string) error {
 		}
 		return nil
 	}
-	return mxerr.New(400, mxerr.MUnknownPos, "the position is not known any more")
+	return mxerr.UnknownPos("the position is not known any more")
 }
 
 // answered remembers an answer and returns the position at which it ends. c.mu is
@@ -160,7 +160,7 @@ func (cs *connections) open(r *SlidingRequest) (*entry, error) {
 	e := cs.byDevice[d][r.Connection]
 	if r.Pos != "" {
 		if e == nil {
-			return nil, mxerr.New(400, mxerr.MUnknownPos, "the connection is not known any more")
+			return nil, mxerr.UnknownPos("the connection is not known any more")
 		}
 		cs.used.MoveToFront(e.element)
 		return e, nil

@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 
 	"github.com/ca4c8834/homeserver/events"
@@ -21,8 +20,6 @@ type Capabilities struct {
 	// ProfileFields restricts which profile fields may be changed (CAP-4); nil:
 	// none is restricted.
 	ProfileFields *ProfileFields
-	// Extra holds namespaced capabilities of the host's own.
-	Extra map[string]json.RawMessage
 }
 
 // ProfileFields is the capability m.profile_fields: Allowed overrides Disallowed,

@@ -67,9 +67,6 @@ type Config struct {
 	// ClientAddress tells the network address of the client, which is what anonymous requests are limited by; nil takes
 	// the peer of the connection, which is right unless a proxy stands in front.
 	ClientAddress func(*http.Request) string
-	// Observe is called after every request that matched an endpoint, on the request's goroutine; nil means nobody
-	// is interested. It must not block.
-	Observe func(Observation)
 
 	// UnstableFeatures is sent by GET /versions (DISC-10).
 	UnstableFeatures map[string]bool
@@ -83,14 +80,6 @@ type Config struct {
 // budget and returns 0, or says how long to wait. It is called from any number of goroutines at once.
 type Limiter interface {
 	Allow(class ratelimit.Class, key string) (wait time.Duration)
-}
-
-// Observation describes one finished request.
-type Observation struct {
-	Method   string
-	Route    string // the template of the path, with a bounded number of values: a label for metrics
-	Status   int    // 0 if the client went away before an answer
-	Duration time.Duration
 }
 
 // API serves the client-server API. It is safe for concurrent use and holds no state of its own.

@@ -32,7 +32,6 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		return
 	}
-	started := a.Now()
 	out := &response{ResponseWriter: w}
 	res, vars := a.index.find(r.URL.EscapedPath())
 	if res == nil {
@@ -44,9 +43,6 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.fail(out, r, res.template, err)
 	} else {
 		a.handle(out, res.template, &request{Request: r, row: row, vars: vars})
-	}
-	if a.Observe != nil {
-		a.Observe(Observation{r.Method, res.template, out.status, a.Now().Sub(started)})
 	}
 }
 

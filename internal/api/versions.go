@@ -66,17 +66,15 @@ func (a *API) getCapabilities(ctx context.Context, c *caller, _ empty) (capabili
 	if is.ProfileFields != nil {
 		fields = *is.ProfileFields
 	}
-	all := make(map[string]any)
-	for name, value := range is.Extra {
-		all[name] = value
+	all := map[string]any{
+		"m.room_versions":   rooms,
+		"m.change_password": enabled{!is.NoPasswordChange},
+		"m.3pid_changes":    enabled{!is.NoThreePIDChanges},
+		"m.get_login_token": enabled{is.LoginTokens},
+		"m.profile_fields":  fields,
+		"m.set_displayname": enabled{fields.MayEdit("displayname")},
+		"m.set_avatar_url":  enabled{fields.MayEdit("avatar_url")},
 	}
-	all["m.room_versions"] = rooms
-	all["m.change_password"] = enabled{!is.NoPasswordChange}
-	all["m.3pid_changes"] = enabled{!is.NoThreePIDChanges}
-	all["m.get_login_token"] = enabled{is.LoginTokens}
-	all["m.profile_fields"] = fields
-	all["m.set_displayname"] = enabled{fields.MayEdit("displayname")}
-	all["m.set_avatar_url"] = enabled{fields.MayEdit("avatar_url")}
 	if is.ForgetUponLeave {
 		all["m.forget_forced_upon_leave"] = enabled{true}
 	}

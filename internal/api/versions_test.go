@@ -81,8 +81,6 @@ func TestCapabilities(t *testing.T) {
 			map[string]any{"m.profile_fields": map[string]any{"enabled": true, "allowed": []any{"avatar_url"}, "disallowed": []any{"avatar_url"}}, "m.set_displayname": off}},
 		{"CAP-9: an administrator", account.Capabilities{MayLock: true},
 			map[string]any{"m.account_moderation": map[string]any{"lock": true, "suspend": false}}},
-		{"CAP-1: the host's own", account.Capabilities{Extra: map[string]json.RawMessage{"org.example.x": json.RawMessage(`[1]`)}},
-			map[string]any{"org.example.x": []any{1.0}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -118,11 +116,10 @@ func TestWellKnown(t *testing.T) {
 	t.Parallel()
 	type doc = map[string]any
 	full := Discovery{
-		BaseURL: "https://example.org/chat", IdentityServer: "https://id.example.org",
+		BaseURL:     "https://example.org/chat",
 		Extra:       map[string]json.RawMessage{"org.example.x": json.RawMessage(`5`)},
 		Contacts:    []Contact{{Role: "m.role.admin", MatrixID: "@admin:example.org"}, {Role: "m.role.security", EmailAddress: "s@example.org"}},
 		SupportPage: "https://example.org/help",
-		PolicyKeys:  map[string]string{"ed25519": "abc"},
 	}
 	tests := []struct {
 		name, path string
@@ -132,8 +129,7 @@ func TestWellKnown(t *testing.T) {
 		{"DISC-1: unknown address", "client", Discovery{}, nil},
 		{"DISC-1, DISC-2", "client", Discovery{BaseURL: "https://example.org/"}, doc{"m.homeserver": doc{"base_url": "https://example.org/"}}},
 		{"DISC-1, DISC-2: everything", "client", full, doc{
-			"m.homeserver":      doc{"base_url": "https://example.org/chat"},
-			"m.identity_server": doc{"base_url": "https://id.example.org"}, "org.example.x": 5.0,
+			"m.homeserver": doc{"base_url": "https://example.org/chat"}, "org.example.x": 5.0,
 		}},
 		{"DISC-4: no support", "support", Discovery{}, nil},
 		{"DISC-4: page only", "support", Discovery{SupportPage: "https://h"}, doc{"support_page": "https://h"}},
@@ -144,8 +140,7 @@ func TestWellKnown(t *testing.T) {
 				doc{"role": "m.role.security", "email_address": "s@example.org"},
 			},
 		}},
-		{"DISC-6: no policy server", "policy_server", Discovery{PolicyKeys: map[string]string{"x": "y"}}, nil},
-		{"DISC-6", "policy_server", full, doc{"public_keys": doc{"ed25519": "abc"}}},
+		{"DISC-6: no policy server", "policy_server", full, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"maps"
 
 	"github.com/ca4c8834/homeserver/internal/mxerr"
 )
@@ -12,15 +11,11 @@ import (
 type Discovery struct {
 	// BaseURL is the public URL under which /_matrix is mounted; "" answers 404: not configured.
 	BaseURL string
-	// IdentityServer is the URL of an identity server, "" for none.
-	IdentityServer string
-	// Extra holds further namespaced members of the client document.
+	// Extra holds further members of the client document, by name.
 	Extra map[string]json.RawMessage
 	// Contacts and SupportPage tell whom to ask; without either the support document is 404.
 	Contacts    []Contact
 	SupportPage string
-	// PolicyKeys are the public keys of the policy server by algorithm, in unpadded base64; ed25519 is required.
-	PolicyKeys map[string]string
 }
 
 // Contact is a person or a team that runs the server. One of MatrixID and EmailAddress is needed.
@@ -48,14 +43,11 @@ func (d *Discovery) WellKnown() map[string]any {
 	if d.BaseURL == "" {
 		return nil
 	}
-	doc := make(map[string]any, len(d.Extra)+2)
+	doc := make(map[string]any, len(d.Extra)+1)
 	for name, value := range d.Extra {
 		doc[name] = value
 	}
 	doc["m.homeserver"] = baseURL{d.BaseURL}
-	if d.IdentityServer != "" {
-		doc["m.identity_server"] = baseURL{d.IdentityServer}
-	}
 	return doc
 }
 
@@ -80,13 +72,7 @@ func (a *API) getSupport(context.Context, *caller, empty) (supportOut, error) {
 	return supportOut{d.Contacts, d.SupportPage}, nil
 }
 
-type policyServerOut struct {
-	PublicKeys map[string]string `json:"public_keys"`
-}
-
-func (a *API) getPolicyServer(context.Context, *caller, empty) (policyServerOut, error) {
-	if a.Discovery.PolicyKeys["ed25519"] == "" {
-		return policyServerOut{}, mxerr.NotFound("this is not a policy server")
-	}
-	return policyServerOut{maps.Clone(a.Discovery.PolicyKeys)}, nil
+// getPolicyServer says that nobody asks this server whether the events of others are welcome (DISC-6).
+func (a *API) getPolicyServer(context.Context, *caller, empty) (empty, error) {
+	return empty{}, mxerr.NotFound("this is not a policy server")
 }

@@ -175,9 +175,9 @@ func KeyTooLarge(format string, args ...any) *Error {
 	return New(http.StatusBadRequest, MKeyTooLarge, format, args...)
 }
 
-// BadState says that the change contradicts the room's state: 400 M_BAD_STATE.
+// BadState says that the change contradicts the room's state: 403 M_BAD_STATE (MEMB-38).
 func BadState(format string, args ...any) *Error {
-	return New(http.StatusBadRequest, MBadState, format, args...)
+	return New(http.StatusForbidden, MBadState, format, args...)
 }
 
 // BadAlias says that an alias in the canonical alias event does not point at the room: 400 M_BAD_ALIAS.

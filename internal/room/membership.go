@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"net/http"
 
 	"github.com/tidwall/gjson"
 
@@ -161,7 +160,7 @@ func (s *Service) Unban(ctx context.Context, a Actor, room events.RoomID, target
 		target: target, membership: events.MembershipLeave, content: reason(why),
 	}, func(was string) error {
 		if was != events.MembershipBan {
-			return mxerr.New(http.StatusForbidden, mxerr.MBadState, "%s is not banned", target)
+			return mxerr.BadState("%s is not banned", target)
 		}
 		return nil
 	})
