@@ -108,6 +108,9 @@ func TestListAliases(t *testing.T) {
 	if diff := cmp.Diff(want, aliasesOf(t, alice, room)); diff != "" {
 		t.Error(diff)
 	}
+	if got := alice.Get(t, homeservertest.Path("/unstable/org.matrix.msc2432/rooms/{}/aliases", room)).Get("aliases.#").Int(); got != 2 {
+		t.Errorf("%d aliases at the place of old", got) // ALIAS-8
+	}
 	// ALIAS-8: else 403 M_FORBIDDEN, also for those who are invited or have left.
 	bob.Do(t, "GET", path, nil).WantError(403, "M_FORBIDDEN")
 	alice.Invite(t, room, bob.User)

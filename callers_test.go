@@ -173,7 +173,7 @@ func (c *cast) play(t *testing.T, l callers) {
 	guest, want := c.guest(t), l.ok()
 	switch {
 	case l.says("anyone"):
-		fill = c.filling(t, l, guest)
+		want, fill = cmp.Or(l.words["guests"], l.ok()), c.filling(t, l, guest)
 	case l.says("service"):
 		want = "403:M_FORBIDDEN"
 	case l.says("guest"):

@@ -36,7 +36,8 @@ type MediaRules struct {
 	// FrozenFrom is from when on content is served only to those who are signed in.
 	// Content from before is still served to everybody who knows its ID, by the
 	// endpoints that the specification had before version 1.11. The zero time closes
-	// those; one in the far future leaves them open, for old clients.
+	// those to all who send no token; one in the far future leaves them open, for old
+	// clients.
 	FrozenFrom time.Time
 	// Retention is how long content is kept that nobody downloads; 0: for ever.
 	// Messages and profiles that show it are not changed.

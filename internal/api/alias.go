@@ -14,7 +14,7 @@ func (a *API) alias() []route {
 		get(path, open, a.getAlias),
 		put(path, byUser, a.putAlias).limit(ratelimit.Rooms),
 		delete_(path, byUser, a.deleteAlias).limit(ratelimit.Rooms),
-		get("/rooms/{roomId}/aliases", byUser, a.getAliases),
+		get("/rooms/{roomId}/aliases", byUser, a.getAliases).unstable("/org.matrix.msc2432/rooms/{roomId}/aliases"), // for matrix-bot-sdk
 	}
 }
 

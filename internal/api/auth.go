@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -60,6 +61,8 @@ const (
 	// open endpoints need no token and ignore one, valid or not (AUTH-5, AUTH-7); that of an application service lifts
 	// the rate limit.
 	open access = iota
+	// recognised endpoints need no token either, and ignore one that is not valid; of one that is, they know the user.
+	recognised
 	// optional endpoints work without a token; one that is sent must be valid (AUTH-6).
 	optional
 	// byUser endpoints are for users who are not guests, and for application services acting as a user.
@@ -70,7 +73,7 @@ const (
 
 // String names the rule for [API.Table].
 func (a access) String() string {
-	return [...]string{"anyone", "anyone or user", "user", "service"}[a]
+	return [...]string{"anyone", "anyone", "anyone or user", "user", "service"}[a]
 }
 
 // authenticate applies the row's rule. The caller is nil only beside an error.
@@ -81,7 +84,7 @@ func (a *API) authenticate(r *http.Request, row *route) (*Caller, error) {
 		UserAgent:    r.UserAgent(),
 		EvenIfLocked: row.locked,
 	}
-	if row.who == open || row.who == optional && presented.Token == "" {
+	if row.who == open || row.who < byUser && presented.Token == "" {
 		byService := row.class != ratelimit.None && a.Services.ByToken(presented.Token) != nil
 		return &Caller{Presented: presented, Unlimited: byService}, nil // RATE-6: a service registers users as its sender
 	}
@@ -97,6 +100,9 @@ func (a *API) authenticate(r *http.Request, row *route) (*Caller, error) {
 		}
 	}
 	c, err := a.Authenticator.Authenticate(r.Context(), presented)
+	if refusal := (*mxerr.Error)(nil); row.who == recognised && errors.As(err, &refusal) {
+		return &Caller{Presented: presented}, nil // AUTH-7
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ func authAPI(cfg Config) *API {
 		User string `path:"userId"`
 	}
 	return newTestAPI(cfg,
-		get("/open", open, whoami), get("/optional", optional, whoami), get("/user", byUser, whoami),
+		get("/open", open, whoami), get("/optional", optional, whoami), get("/recognised", recognised, whoami), get("/user", byUser, whoami),
 		get("/guests", byUser, whoami).guests(), get("/service", byService, whoami),
 		get("/user/{userId}/x", byUser, func(_ context.Context, c *caller, _ user) (*caller, error) { return c, nil }).own(),
 		post("/logout", byUser, whoami).whileLocked(),
@@ -41,6 +41,10 @@ func TestWhoMayCall(t *testing.T) {
 		{"AUTH-6: token optional, none sent", "GET", "/optional", "", 200, ""},
 		{"AUTH-6: token optional, one sent", "GET", "/optional", "alice", 200, ""},
 		{"AUTH-6: but a bad one is refused", "GET", "/optional", "wrong", 401, mxerr.MUnknownToken},
+		{"AUTH-5: no token needed to be recognised", "GET", "/recognised", "", 200, ""},
+		{"AUTH-7: a bad token is ignored there too", "GET", "/recognised", "wrong", 200, ""},
+		{"AUTH-7: and that of a locked account", "GET", "/recognised", "locked", 200, ""},
+		{"ERR-18: the authenticator fails to recognise", "GET", "/recognised", "broken", 500, mxerr.MUnknown},
 		{"AUTH-3, ERR-4: no token", "GET", "/user", "", 401, mxerr.MMissingToken},
 		{"AUTH-3, ERR-4: bad token", "GET", "/user", "wrong", 401, mxerr.MUnknownToken},
 		{"AUTH-1: header", "GET", "/user", "alice", 200, ""},

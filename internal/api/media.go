@@ -31,8 +31,9 @@ func (a *API) media() []route {
 		raw("GET", "/media"+thumb, byUser, a.thumbnailMedia).at("v1").guests(),
 		get("/media/config", byUser, a.mediaConfig).at("v1"),
 
-		repository(raw("GET", download, open, a.downloadMedia)).also(download + fileName),
-		repository(raw("GET", thumb, open, a.thumbnailMedia)),
+		// Content that is frozen (MEDIA-42) is for those who are signed in. Many bots still ask here for it, with their tokens.
+		repository(raw("GET", download, recognised, a.downloadMedia)).also(download + fileName),
+		repository(raw("GET", thumb, recognised, a.thumbnailMedia)),
 		repository(get("/config", byUser, a.mediaConfig)), // MEDIA-43
 	}
 	for i := range rows {
@@ -110,13 +111,13 @@ const defaultMediaWait = 20 * time.Second
 
 func (in *mediaIn) ref() content.Ref { return content.Ref{Server: in.Server, ID: in.ID} }
 
-// access tells the endpoints apart by their callers: who has none is on one that needs no token.
+// access tells those who are signed in from those who are not, wherever they ask.
 func (in *mediaIn) access(c *caller) content.Access {
 	wait := defaultMediaWait
 	if in.Timeout != nil {
 		wait = time.Duration(max(min(*in.Timeout, content.MaxWait.Milliseconds()), 0)) * time.Millisecond
 	}
-	return content.Access{Wait: wait, Legacy: c.User == ""}
+	return content.Access{Wait: wait, Anonymous: c.User == ""}
 }
 
 type downloadMediaIn struct {

@@ -436,13 +436,14 @@ func TestMediaIsLimited(t *testing.T) {
 		s.send(method, target, "alice", "", strings.NewReader(""))
 		w := s.send(method, target, "alice", "", strings.NewReader(""))
 		want(t, w, 429, mxerr.MLimitExceeded)
-		who := "@alice:example.org"
-		if strings.Contains(path, legacyDownloads) {
-			who = "192.0.2.1"
-		}
-		if limiter[who] != 2 {
+		if limiter["@alice:example.org"] != 2 {
 			t.Errorf("%s: charged to %v", path, limiter)
 		}
+	}
+	limiter := once{}
+	s.Limiter = limiter
+	if do(s, "GET", legacyDownloads+id, "", ""); limiter["192.0.2.1"] != 1 {
+		t.Errorf("without a token: charged to %v", limiter)
 	}
 	for _, row := range s.Table() {
 		isMedia := strings.Contains(row.Template, "/media/")

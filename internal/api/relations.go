@@ -11,9 +11,12 @@ import (
 
 // relations serves the events that are related to one.
 func (a *API) relations() []route {
-	const path = "/rooms/{roomId}/relations/{eventId}/{relType}/{type}"
+	paths := []string{
+		"/rooms/{roomId}/relations/{eventId}/{relType}/{type}", "/rooms/{roomId}/relations/{eventId}/{relType}", "/rooms/{roomId}/relations/{eventId}",
+	}
 	return []route{
-		get(path, byUser, a.getRelations).also("/rooms/{roomId}/relations/{eventId}", "/rooms/{roomId}/relations/{eventId}/{relType}").at("v1"),
+		// The unstable APIs of matrix-bot-sdk ask where relations were before they were specified.
+		get(paths[0], byUser, a.getRelations).also(paths[1:]...).at("v1").unstable(paths...),
 	}
 }
 

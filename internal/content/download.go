@@ -30,8 +30,9 @@ type Access struct {
 	// Wait is how long they wait for content that is not uploaded yet; at most
 	// MaxWait.
 	Wait time.Duration
-	// Legacy is set on the endpoints that need no token.
-	Legacy bool
+	// Anonymous is set for those who are not signed in, whom the endpoints that need
+	// no token serve as well.
+	Anonymous bool
 }
 
 // MaxWait is the longest that anybody waits for content (MEDIA-30).
@@ -98,7 +99,7 @@ func (s *Service) read(ctx context.Context, id string, access Access) (m store.M
 		return m, notFound()
 	case err != nil:
 		return m, err
-	case m.Quarantined, access.Legacy && s.frozen(m), m.Blob == "" && m.ExpiresTS <= s.nowMillis():
+	case m.Quarantined, access.Anonymous && s.frozen(m), m.Blob == "" && m.ExpiresTS <= s.nowMillis():
 		return m, notFound()
 	}
 	return m, nil
