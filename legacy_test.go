@@ -206,3 +206,31 @@ func TestLegacyTopLevel(t *testing.T) {
 		}
 	}
 }
+
+// LEG-2, LEG-4: whoever follows the tokens is told of every event once and in order, however many there are.
+func TestEventsOfALongTime(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	rooms := []events.RoomID{alice.CreateRoom(t, `{"preset":"public_chat"}`), alice.CreateRoom(t, `{"preset":"public_chat"}`)}
+	for _, room := range rooms {
+		bob.Join(t, room)
+	}
+	from := bob.Get(t, "/v3/events?timeout=0").Get("end").Str
+	for _, busy := range []int{1, 2} { // rooms
+		var want, got []string
+		for i := range 1100 {
+			want = append(want, fmt.Sprint(i))
+			alice.Say(t, rooms[i%busy], want[i])
+		}
+		for range 4 {
+			answer := bob.Get(t, "/v3/events?timeout=0&from="+from)
+			texts := bodies(answer.Get("chunk"))
+			if len(texts) > 1000 {
+				t.Errorf("%d messages in one answer", len(texts))
+			}
+			got, from = append(got, texts...), answer.Get("end").Str
+		}
+		same(t, fmt.Sprint("messages in ", busy, " rooms"), got, want)
+	}
+}

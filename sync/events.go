@@ -153,13 +153,17 @@ type rendered struct {
 	json []byte
 }
 
-// list renders the events of the rooms up to their ends, in their order, and then what has none (LEG-3).
+// list renders the events of the rooms up to their ends, in their order, and then what has none (LEG-3). Of very many
+// events those come first that happened first, and the answer ends with them: there is no other way to the rest.
 func (c *chunk) list(ctx context.Context, visits []*visit) ([][]byte, store.Pos, error) {
 	var rest [][]byte
 	for _, v := range visits {
-		page, err := c.Reader.Back(ctx, v.scope, v.end, c.since, maxTimeline, nil)
+		page, err := c.Reader.Forward(ctx, v.scope, c.since, v.end, maxTimeline, nil)
 		if err != nil {
 			return nil, 0, err
+		}
+		if page.More {
+			c.until = min(c.until, page.Next)
 		}
 		for _, e := range page.Events {
 			c.found = append(c.found, rendered{e.Pos, c.form.Append(nil, v.scope, e)})
@@ -181,9 +185,14 @@ func (c *chunk) list(ctx context.Context, visits []*visit) ([][]byte, store.Pos,
 		}
 	}
 	slices.SortFunc(c.found, func(a, b rendered) int { return cmp.Compare(a.pos, b.pos) })
+	if len(c.found) > maxTimeline {
+		c.until = min(c.until, c.found[maxTimeline-1].pos)
+	}
 	out := make([][]byte, 0, len(c.found)+len(rest))
 	for _, e := range c.found {
-		out = append(out, e.json)
+		if e.pos <= c.until {
+			out = append(out, e.json)
+		}
 	}
 	for id, data := range c.data.rooms {
 		rest = append(rest, ofRoom(data, id)...)
