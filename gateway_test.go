@@ -254,6 +254,12 @@ func TestPushBadge(t *testing.T) {
 	three := alice.Send(t, room, "m.room.message", `{"body":"n","msgtype":"m.notice"}`)
 	read(t, bob, room, "m.read.private", three, nil)
 	g.want(t, "the next event", alice.Say(t, room, "four"))
+	// UNRD-17: a room that was left has no share in it.
+	cake := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+	bob.Join(t, cake)
+	bob.Leave(t, room)
+	alice.Say(t, cake, "five")
+	same(t, "unread after leaving", g.next(t).Get("counts.unread").Raw, "1")
 }
 
 // GW-14: what was read before it is pushed is not pushed. GW-11, GW-12: what cannot be delivered is tried again, in

@@ -69,6 +69,11 @@ func TestNotifications(t *testing.T) {
 	for text, want := range map[string]bool{"one": true, "three": true, "bob: two": true, "four": true, "59": true, "five": false} {
 		same(t, text+" is read", state[text], want)
 	}
+	// EVAL-19, EVAL-20: neither what was redacted nor what those say whom one ignores.
+	alice.Redact(t, cake, alice.Say(t, cake, "redacted"))
+	carol.Say(t, cake, "psst")
+	bob.Put(t, homeservertest.Path("/v3/user/{}/account_data/m.ignored_user_list", bob.User), `{"ignored_users":{"@carol:example.org":{}}}`)
+	same(t, "the newest", texts(bob.Get(t, "/v3/notifications?limit=1")), []string{"five"})
 	// UNRD-17
 	bob.Leave(t, tea)
 	for _, text := range texts(bob.Get(t, "/v3/notifications?limit=100")) {
