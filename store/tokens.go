@@ -68,7 +68,7 @@ type TokenWriter interface {
 	// no error.
 	DeleteTokens(user events.UserID, device string) error
 
-	// KeepGenerations removes the access and refresh tokens of a device whose
-	// generation is less than from or greater than to; none is no error.
-	KeepGenerations(user events.UserID, device string, from, to int64) error
+	// DeleteGenerations removes the access and refresh tokens of a device whose
+	// generation is less than before; none is no error.
+	DeleteGenerations(user events.UserID, device string, before int64) error
 }

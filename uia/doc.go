@@ -41,6 +41,6 @@
 //
 // A session belongs to one endpoint, target and user, lives for one hour in
 // memory and holds at most one result: repeating the last request gives it again
-// instead of a second effect. The engine keeps 10,000 sessions and forgets the
+// instead of a second effect, or a fresh challenge where [Operation] says Once. The engine keeps 10,000 sessions and forgets the
 // oldest first; a client whose session is forgotten gets a fresh challenge.
 package uia

@@ -28,6 +28,9 @@ type Operation struct {
 	User   events.UserID // owner of the access token; empty if the request has none
 	Flows  []Flow        // any one of them is enough; must not be changed later
 
+	// Once has every request prove itself: the repeat of one that was granted is
+	// challenged anew, instead of being given the same result.
+	Once bool
 	// Allowed, if not nil, may refuse a request before any proof is asked for or
 	// looked at. It is not called for the repeat of a request
 	// that was granted.
@@ -74,7 +77,8 @@ func New(now func() time.Time, stages ...Stage) *Engine {
 // the stage.
 //
 // An error from run leaves the session as it is, so that the client may correct
-// its request; a result is kept, and given to those who repeat theirs.
+// its request; a result is kept, and given to those who repeat theirs, unless
+// the operation is to be proved once for each.
 func Do[T any](ctx context.Context, e *Engine, op Operation, auth json.RawMessage, run func(context.Context, Proof) (T, error)) (T, error) {
 	var none T
 	in, err := parseAuth(auth)
@@ -86,7 +90,7 @@ func Do[T any](ctx context.Context, e *Engine, op Operation, auth json.RawMessag
 		return none, err
 	}
 	defer s.unlock()
-	if s.done {
+	if s.done && !op.Once {
 		result, ok := s.result.(T)
 		if !ok {
 			return none, fmt.Errorf("repeat %s: result is a %T", op.Name, s.result)
@@ -97,6 +101,9 @@ func Do[T any](ctx context.Context, e *Engine, op Operation, auth json.RawMessag
 		if err := op.Allowed(ctx); err != nil {
 			return none, err
 		}
+	}
+	if s.done { // UIA-16
+		return none, e.challenge(newSession(op), nil)
 	}
 	if err := e.attempt(ctx, s, in); err != nil {
 		return none, err

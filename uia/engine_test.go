@@ -309,6 +309,26 @@ func TestRepeats(t *testing.T) {
 	}
 }
 
+// UIA-16: where every request is to be proved, a session is good for one.
+func TestOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture()
+	o := op(Flow{TypeDummy})
+	o.Once = true
+	result, err := f.do(t, o, "")
+	first := challenged(t, result, err)
+	result, err = f.do(t, o, `{"type":"m.login.dummy","session":%q}`, first.Session)
+	succeeded(t, result, err, "result 1")
+	for _, auth := range []string{`{"type":"m.login.dummy","session":%q}`, `{"session":%q}`} {
+		result, err = f.do(t, o, auth, first.Session)
+		if again := challenged(t, result, err); again.Session == first.Session || len(again.Completed) > 0 {
+			t.Errorf("%s: %+v", auth, again)
+		}
+	}
+	result, err = f.do(t, o, `{"type":"m.login.dummy"}`)
+	succeeded(t, result, err, "result 2")
+}
+
 // REG-10: repeats that arrive together run the operation once.
 func TestConcurrentRepeats(t *testing.T) {
 	t.Parallel()

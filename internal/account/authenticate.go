@@ -3,7 +3,6 @@ package account
 import (
 	"context"
 	"errors"
-	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -121,7 +120,7 @@ func (s *Service) loadSession(ctx context.Context, presented string, hash store.
 func (s *Service) endSuperseded(ctx context.Context, c *cachedSession) error {
 	return s.Store.Update(ctx, func(tx store.Tx) error {
 		tx.OnCommit(func() { s.sessions.drop(c.User) })
-		return tx.KeepGenerations(c.User, c.Device, c.generation, math.MaxInt64)
+		return tx.DeleteGenerations(c.User, c.Device, c.generation)
 	})
 }
 

@@ -34,6 +34,7 @@ func (s *Service) ChangePassword(ctx context.Context, in PasswordChange) error {
 	if err != nil {
 		return err
 	}
+	op.Once = true // the next one may ask for another password
 	op.Allowed = func(context.Context) error { return s.checkNewPassword(in.Password) }
 	_, err = uia.Do(ctx, s.engine, op, in.Auth, func(ctx context.Context, proof uia.Proof) (struct{}, error) {
 		user := in.User

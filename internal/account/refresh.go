@@ -13,7 +13,8 @@ import (
 // M_USER_LOCKED.
 //
 // The old tokens stay valid until one of the new ones is used, so a client that
-// has lost the answer asks again and gets others (REFR-4).
+// has lost the answer asks again and gets others (REFR-4). All that it was given
+// work until it goes on from one of them: it may have asked twice at once.
 func (s *Service) Refresh(ctx context.Context, token string) (session Session, err error) {
 	hash := hashToken(token)
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
@@ -35,10 +36,8 @@ func (s *Service) Refresh(ctx context.Context, token string) (session Session, e
 		if err != nil {
 			return err
 		}
-		// Using the token ends the one that it replaced, and the ones that
-		// replaced it in an answer which the client has not got.
 		tx.OnCommit(func() { s.sessions.drop(old.User) })
-		if err := tx.KeepGenerations(old.User, old.Device, old.Generation, old.Generation); err != nil {
+		if err := tx.DeleteGenerations(old.User, old.Device, old.Generation); err != nil { // using it ends the one that it replaced
 			return err
 		}
 		session, err = s.issue(tx, device, old.Generation+1, true)

@@ -39,6 +39,7 @@ func (s *Service) LoginToken(ctx context.Context, user events.UserID, auth []byt
 	if err != nil {
 		return "", 0, err
 	}
+	op.Once = true // UIA-16
 	token, err = uia.Do(ctx, s.engine, op, auth, func(ctx context.Context, _ uia.Proof) (string, error) {
 		return s.CreateLoginToken(ctx, user, loginTokenLifetime)
 	})

@@ -49,6 +49,9 @@ type loginFlowsOut struct {
 }
 
 func (a *API) getLogin(context.Context, *caller, empty) (loginFlowsOut, error) {
+	if !a.Accounts.LegacyLogin() {
+		return loginFlowsOut{}, mxerr.Unrecognized("nobody signs in here by /login") // LOGIN-1
+	}
 	flows := []loginFlow{}
 	if !a.Accounts.NoPasswords {
 		flows = append(flows, loginFlow{Type: loginPassword})
@@ -64,7 +67,7 @@ func (a *API) getLogin(context.Context, *caller, empty) (loginFlowsOut, error) {
 	if a.Accounts.LoginTokens || len(providers) > 0 { // SSO-6
 		flows = append(flows, loginFlow{Type: loginToken, GetToken: a.Accounts.LoginTokens})
 	}
-	if len(a.Accounts.Services.All()) > 0 && a.Accounts.LegacyLogin() {
+	if len(a.Accounts.Services.All()) > 0 {
 		flows = append(flows, loginFlow{Type: loginService})
 	}
 	return loginFlowsOut{flows}, nil

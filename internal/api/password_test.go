@@ -58,6 +58,20 @@ func TestChangePassword(t *testing.T) {
 	}
 }
 
+// PWD-4, UIA-14: proof for one new password is none for another: what is answered with success is the password.
+func TestChangePasswordTwice(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, nil)
+	token := s.signUp(t, "alice")
+	session := field(do(s, "POST", passwordPath, token, `{"new_password":"new"}`), "session")
+	want(t, do(s, "POST", passwordPath, token, `{"new_password":"new",`+withPassword("alice", "alice", session)+`}`), 200, "")
+	for _, auth := range []string{`"auth":{"session":"` + session + `"}`, withPassword("alice", "alice", session)} {
+		want(t, do(s, "POST", passwordPath, token, `{"new_password":"newer",`+auth+`}`), 401, "")
+	}
+	want(t, s.loginWith("alice", "newer"), 403, mxerr.MForbidden)
+	want(t, s.loginWith("alice", "new"), 200, "")
+}
+
 // PWD-3: the calling session stays; the others end with their devices unless logout_devices is false.
 func TestChangePasswordSessions(t *testing.T) {
 	t.Parallel()

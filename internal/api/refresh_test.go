@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -70,16 +71,12 @@ func TestRefreshRetry(t *testing.T) {
 			s.signUp(t, "alice")
 			first := s.renewable(t, "alice", "LAPTOP")
 			other := s.renewable(t, "alice", "TABLET")
-			lost := s.refresh(field(first, "refresh_token"))
+			want(t, s.refresh(field(first, "refresh_token")), 200, "") // lost
 			if !s.signedIn(field(first, "access_token")) {
 				t.Error("the old access token has ended before the new one was used")
 			}
 			second := s.refresh(field(first, "refresh_token")) // the retry
 			want(t, second, 200, "")
-			wantEnded(t, s.refresh(field(lost, "refresh_token")), true)
-			if s.signedIn(field(lost, "access_token")) {
-				t.Error("the access token of the lost answer works")
-			}
 			if !use(s, second) {
 				t.Fatal("the new token does not work")
 			}
@@ -91,6 +88,37 @@ func TestRefreshRetry(t *testing.T) {
 				t.Error("another device's session has ended")
 			}
 		})
+	}
+}
+
+// REFR-4: of two requests with the same token at once, such as from two windows of a client, both answers are good,
+// whichever the client keeps, until it has gone on from one of them.
+func TestRefreshTwice(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, nil)
+	s.signUp(t, "alice")
+	first := s.renewable(t, "alice", "LAPTOP")
+	answers := make([]*httptest.ResponseRecorder, 2)
+	var wg sync.WaitGroup
+	for i := range answers {
+		wg.Go(func() { answers[i] = s.refresh(field(first, "refresh_token")) })
+	}
+	wg.Wait()
+	for i, w := range answers {
+		want(t, w, 200, "")
+		if !s.signedIn(field(w, "access_token")) {
+			t.Errorf("the access token of answer %d does not work", i)
+		}
+	}
+	wantEnded(t, s.refresh(field(first, "refresh_token")), true)
+	next := s.refresh(field(answers[0], "refresh_token"))
+	want(t, next, 200, "")
+	if !s.signedIn(field(next, "access_token")) {
+		t.Fatal("the session has ended")
+	}
+	wantEnded(t, s.refresh(field(answers[1], "refresh_token")), true)
+	if s.signedIn(field(answers[1], "access_token")) {
+		t.Error("the session goes on in two ways")
 	}
 }
 

@@ -52,6 +52,23 @@ func TestLoginToken(t *testing.T) {
 	}
 }
 
+// UIA-16: proof of being the user is good for one login token: whoever repeats the request is asked again.
+func TestLoginTokenPromptsAlways(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, withLoginTokens)
+	alice := s.signUp(t, "alice")
+	session := field(do(s, "POST", getTokenPath, alice, `{}`), "session")
+	body := `{` + withPassword("alice", "alice", session) + `}`
+	want(t, do(s, "POST", getTokenPath, alice, body), 200, "")
+	for _, again := range []string{body, `{"auth":{"session":"` + session + `"}}`} {
+		w := do(s, "POST", getTokenPath, alice, again)
+		want(t, w, 401, "")
+		if field(w, "session") == session || field(w, "completed") != "[]" {
+			t.Errorf("body %s", w.Body)
+		}
+	}
+}
+
 // LOGIN-13: unknown, used and expired tokens, and those of other kinds; one that is refused for another reason is not used up.
 func TestLoginTokenRefused(t *testing.T) {
 	t.Parallel()
@@ -130,15 +147,18 @@ func TestOpenID(t *testing.T) {
 	want(t, do(s, "GET", userinfo+"?access_token="+token, "", ""), 401, mxerr.MUnknownToken)
 }
 
-// LOGIN-1, LOGIN-2: a server without passwords does not list them, and takes none.
+// LOGIN-1, LOGIN-2, AUTH-9: a server without passwords does not list them, and takes none; where there is no other way to sign in,
+// there is no list.
 func TestNoPasswords(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(c *account.Config) { c.NoPasswords = true })
 	if _, err := s.Accounts.CreateUser(t.Context(), "alice", "alice"); err != nil {
 		t.Fatal(err)
 	}
-	wantJSON(t, do(s, "GET", loginPath, "", ""), 200, `{"flows":[]}`)
+	want(t, do(s, "GET", loginPath, "", ""), 404, mxerr.MUnrecognized)
 	want(t, s.loginWith("alice", "alice"), 403, mxerr.MForbidden)
+	s = newServer(t, func(c *account.Config) { c.NoPasswords, c.LoginTokens = true, true })
+	wantJSON(t, do(s, "GET", loginPath, "", ""), 200, `{"flows":[{"type":"m.login.token","get_login_token":true}]}`)
 }
 
 // A host signs users in by itself: sessions like any other, an account for those who have none.

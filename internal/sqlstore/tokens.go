@@ -58,12 +58,12 @@ func (t *tx) DeleteTokens(user events.UserID, device string) error {
 	return err
 }
 
-// KeepGenerations implements store.TokenWriter.
-func (t *tx) KeepGenerations(user events.UserID, device string, from, to int64) error {
-	const where = ` WHERE user_id = ? AND device_id = ? AND generation NOT BETWEEN ? AND ?`
-	if _, err := t.exec(`DELETE FROM hs_tokens`+where, string(user), device, from, to); err != nil {
+// DeleteGenerations implements store.TokenWriter.
+func (t *tx) DeleteGenerations(user events.UserID, device string, before int64) error {
+	const where = ` WHERE user_id = ? AND device_id = ? AND generation < ?`
+	if _, err := t.exec(`DELETE FROM hs_tokens`+where, string(user), device, before); err != nil {
 		return err
 	}
-	_, err := t.exec(`DELETE FROM hs_refresh_tokens`+where, string(user), device, from, to)
+	_, err := t.exec(`DELETE FROM hs_refresh_tokens`+where, string(user), device, before)
 	return err
 }

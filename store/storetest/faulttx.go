@@ -92,8 +92,8 @@ func (t faultTx) PutRefreshToken(k store.RefreshToken) error {
 	return t.c.do(func() error { return t.writes.PutRefreshToken(k) })
 }
 
-func (t faultTx) KeepGenerations(user events.UserID, device string, from, to int64) error {
-	return t.c.do(func() error { return t.writes.KeepGenerations(user, device, from, to) })
+func (t faultTx) DeleteGenerations(user events.UserID, device string, before int64) error {
+	return t.c.do(func() error { return t.writes.DeleteGenerations(user, device, before) })
 }
 
 func (t faultTx) DeleteTokens(user events.UserID, device string) error {
