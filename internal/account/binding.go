@@ -38,6 +38,9 @@ func (s *Service) Bind(ctx context.Context, b BindRequest) error {
 	if s.IdentityServers == nil {
 		return mxerr.ServerNotTrusted("identity servers are not used here")
 	}
+	if err := checkValidation(b.ID, b.Secret); err != nil {
+		return err
+	}
 	medium, address, err := s.IdentityServers.Bind(ctx, b.IDServer, b.AccessToken, b.User, b.ID, b.Secret)
 	if err != nil {
 		return err

@@ -21,13 +21,14 @@ func (s *Service) externalUser(ctx context.Context, provider string, who uia.Ext
 		}
 	}
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
-		if user = who.User; user != "" {
-			return s.ensureUser(tx, user)
+		if who.User != "" {
+			user, err = s.ensureUser(tx, who.User)
+			return err
 		}
 		identity, err := tx.Identity(provider, who.Subject)
 		if err == nil {
-			user = identity.User
-			return s.ensureUser(tx, user)
+			user, err = s.ensureUser(tx, identity.User)
+			return err
 		}
 		if !errors.Is(err, store.ErrNotFound) {
 			return err
@@ -52,18 +53,21 @@ func (s *Service) externalUser(ctx context.Context, provider string, who uia.Ext
 // knownUser returns the account of somebody whom a provider has identified.
 // M_FORBIDDEN if there is none.
 func (s *Service) knownUser(ctx context.Context, provider string, who uia.External) (events.UserID, error) {
-	if who.User != "" {
-		return who.User, nil
-	}
-	var identity store.Identity
-	err := s.Store.View(ctx, func(v store.View) (err error) {
-		identity, err = v.Identity(provider, who.Subject)
+	var user events.UserID
+	err := s.Store.View(ctx, func(v store.View) error {
+		if who.User != "" {
+			account, err := v.UserFold(who.User)
+			user = account.ID
+			return err
+		}
+		identity, err := v.Identity(provider, who.Subject)
+		user = identity.User
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return "", mxerr.Forbidden("you have no account here")
 	}
-	return identity.User, err
+	return user, err
 }
 
 // maxWishes is how many numbers are tried behind a username that is taken,

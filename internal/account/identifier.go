@@ -146,6 +146,18 @@ func (s *Service) identify(ctx context.Context, id Identifier) (events.UserID, e
 	return account.ID, err
 }
 
+// claimed is identify for somebody who has a password to show. It takes as long
+// as checking one where it is nobody's, so that addresses cannot be probed (LOGIN-6).
+func (s *Service) claimed(ctx context.Context, id Identifier) (events.UserID, error) {
+	user, err := s.identify(ctx, id)
+	if p, ours := s.Provider.(*storedPasswords); ours && errors.Is(err, uia.ErrUnknownUser) {
+		if err := p.hasher.waste(ctx, ""); err != nil {
+			return "", err
+		}
+	}
+	return user, err
+}
+
 // isLocal refuses IDs of other servers.
 func (s *Service) isLocal(user events.UserID) error {
 	if user.Server() != s.Server {
@@ -154,13 +166,13 @@ func (s *Service) isLocal(user events.UserID) error {
 	return nil
 }
 
-// identifyIn is identify for the m.login.password stage.
+// identifyIn is claimed for the m.login.password stage.
 func (s *Service) identifyIn(ctx context.Context, auth json.RawMessage) (events.UserID, error) {
 	id, err := ParseIdentifier(auth)
 	if err != nil {
 		return "", err
 	}
-	return s.identify(ctx, id)
+	return s.claimed(ctx, id)
 }
 
 // lowerASCII leaves everything but A-Z as it is, so that no other letter turns

@@ -34,7 +34,7 @@ func (s *Service) Operation(ctx context.Context, name, target string, user event
 
 // ownerFlows are the usual ways to show who one is: with the password, and at the
 // identity providers at which one has an account. Whoever registered there has no
-// password here. Without an access token single sign-on is none: a link to it
+// password here, and a provider may vouch for whom it likes. Without an access token single sign-on is none: a link to it
 // could make people close their account who only wanted to read something.
 func (s *Service) ownerFlows(ctx context.Context, name string, user events.UserID) ([]uia.Flow, error) {
 	if name == uia.OpChangePassword && user == "" { // a forgotten password is no proof (PWD-2)
@@ -48,10 +48,10 @@ func (s *Service) ownerFlows(ctx context.Context, name string, user events.UserI
 				return err
 			}
 			identities, err := v.IdentitiesOf(user)
-			bySSO = len(identities) > 0
-			if _, ours := s.Provider.(*storedPasswords); ours && bySSO && account.PasswordHash == "" {
+			if _, ours := s.Provider.(*storedPasswords); ours && account.PasswordHash == "" {
 				byPassword = false
 			}
+			bySSO = len(identities) > 0 || !byPassword
 			return err
 		})
 		if err != nil {

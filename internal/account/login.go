@@ -15,7 +15,7 @@ func (s *Service) Login(ctx context.Context, id Identifier, password string, c C
 	if s.NoPasswords {
 		return Session{}, mxerr.Forbidden("nobody signs in with a password here")
 	}
-	user, err := s.identify(ctx, id)
+	user, err := s.claimed(ctx, id)
 	if err == nil {
 		err = s.passwords.CheckPassword(ctx, user, password)
 	}
@@ -72,7 +72,7 @@ func (s *Service) begin(ctx context.Context, c Client, who func(store.Tx) (event
 		if err != nil {
 			return err
 		}
-		if err := s.ensureUser(tx, user); err != nil {
+		if user, err = s.ensureUser(tx, user); err != nil {
 			return err
 		}
 		return login.store(tx, user)
@@ -83,23 +83,23 @@ func (s *Service) begin(ctx context.Context, c Client, who func(store.Tx) (event
 	return login.session, nil
 }
 
-// ensureUser creates an account if there is none, and refuses one that cannot
-// be used.
-func (s *Service) ensureUser(tx store.Tx, user events.UserID) error {
-	account, err := tx.User(user)
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		if _, err := s.newUserID(user.Localpart()); err != nil {
-			return err
-		}
-		if err := s.unreserved(user); err != nil {
-			return err
-		}
-		return s.createUser(tx, store.User{ID: user})
-	case err != nil:
-		return err
+// ensureUser returns the ID of the account that a user has, however the host
+// spells it; it creates one if there is none, and refuses one that cannot be used.
+func (s *Service) ensureUser(tx store.Tx, user events.UserID) (events.UserID, error) {
+	account, err := tx.UserFold(user)
+	if err == nil {
+		return account.ID, usable(account)
 	}
-	return usable(account)
+	if !errors.Is(err, store.ErrNotFound) {
+		return "", err
+	}
+	if user, err = s.newUserID(user.Localpart()); err != nil {
+		return "", err
+	}
+	if err := s.unreserved(user); err != nil {
+		return "", err
+	}
+	return user, s.createUser(tx, store.User{ID: user})
 }
 
 // usable refuses whom nothing may be let in for.

@@ -155,6 +155,18 @@ func TestUnknownUsersCostTheSame(t *testing.T) {
 			t.Errorf("%s user: got %v without having hashed", name, err)
 		}
 	}
+	for name, id := range map[string]Identifier{
+		"user of elsewhere": {Type: identifierUser, User: "@alice:example.com"}, "impossible user": {Type: identifierUser, User: "a b"},
+		"unknown address": {Type: identifierThirdParty, Medium: MediumEmail, Address: "a@example.org"},
+		"no address":      {Type: identifierThirdParty, Medium: "fax", Address: "a"},
+		"unknown number":  {Type: identifierPhone, Country: "GB", Phone: "+447700900001"},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		if _, err := s.Login(ctx, id, "guess", Client{}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: got %v without having hashed", name, err)
+		}
+		cancel()
+	}
 	for range cap(s.hasher.slots) {
 		<-s.hasher.slots
 	}

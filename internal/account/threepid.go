@@ -29,6 +29,9 @@ func (s *Service) AddThreePID(ctx context.Context, user events.UserID, id, secre
 	if err := s.mayChangeThreePIDs(); err != nil {
 		return err
 	}
+	if err := checkValidation(id, secret); err != nil {
+		return err
+	}
 	op, err := s.Operation(ctx, uia.OpAddThreePID, id, user)
 	if err != nil {
 		return err
@@ -46,6 +49,9 @@ func (s *Service) AddThreePID(ctx context.Context, user events.UserID, id, secre
 // authentication there (3PID-11).
 func (s *Service) AddValidated(ctx context.Context, user events.UserID, id, secret string) error {
 	if err := s.mayChangeThreePIDs(); err != nil {
+		return err
+	}
+	if err := checkValidation(id, secret); err != nil {
 		return err
 	}
 	return s.Store.Update(ctx, func(tx store.Tx) error {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/uia"
@@ -14,8 +13,8 @@ import (
 // SubmitCode validates an address by the code of the message (REG-21).
 // M_INVALID_PARAM, M_TOKEN_INCORRECT, M_SESSION_EXPIRED.
 func (s *Service) SubmitCode(ctx context.Context, id, secret, code string) error {
-	if !events.ValidClientSecret(id) || !events.ValidClientSecret(secret) {
-		return mxerr.InvalidParam("sid", "and client_secret must have 1 to 255 letters, digits and .=_-")
+	if err := checkValidation(id, secret); err != nil {
+		return err
 	}
 	wrong := false
 	err := s.Store.Update(ctx, func(tx store.Tx) error {

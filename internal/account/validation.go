@@ -65,11 +65,28 @@ type StartedValidation struct {
 	SubmitURL string // where codes go to; empty if there is only a link to follow
 }
 
+// checkOpaque refuses what cannot be a sid or a client_secret (ID-10).
+func checkOpaque(name, value string) error {
+	if !events.ValidClientSecret(value) {
+		return mxerr.InvalidParam(name, "must have 1 to 255 letters, digits and .=_-")
+	}
+	return nil
+}
+
+// checkValidation refuses what cannot name a validation (ID-10).
+func checkValidation(id, secret string) error {
+	if err := checkOpaque("sid", id); err != nil {
+		return err
+	}
+	return checkOpaque("client_secret", secret)
+}
+
 func (in ValidationRequest) check() error {
+	if err := checkOpaque("client_secret", in.Secret); err != nil {
+		return err
+	}
 	next, err := url.Parse(in.Next)
 	switch {
-	case !events.ValidClientSecret(in.Secret):
-		return mxerr.InvalidParam("client_secret", "must have 1 to 255 letters, digits and .=_-")
 	case in.Next != "" && (err != nil || next.Scheme != "https" && next.Scheme != "http" || next.Host == "" || len(in.Next) > maxNextLink):
 		return mxerr.InvalidParam("next_link", "must be an absolute http or https URL of at most %d bytes", maxNextLink)
 	}

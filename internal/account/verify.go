@@ -51,7 +51,7 @@ func (s *Service) verifySession(ctx context.Context, by uia.TokenVerifier, token
 // identify fills in what the store knows about the owner of a verified token.
 // store.ErrNotFound if this is the first token of the user or the device.
 func (c *cachedSession) identify(v store.View, verified uia.Verified) error {
-	user, err := v.User(verified.User)
+	user, err := v.UserFold(verified.User)
 	if err != nil {
 		return err
 	}
@@ -69,12 +69,21 @@ func (c *cachedSession) identify(v store.View, verified uia.Verified) error {
 
 // prepare makes the account and the device of a verified token.
 func (s *Service) prepare(tx store.Tx, verified uia.Verified) error {
-	if err := s.ensureUser(tx, verified.User); err != nil || verified.Device == "" {
+	user, err := s.ensureUser(tx, verified.User)
+	if err != nil || verified.Device == "" {
 		return err
 	}
-	_, err := tx.Device(verified.User, verified.Device)
-	if errors.Is(err, store.ErrNotFound) {
-		err = tx.PutDevice(store.Device{User: verified.User, ID: verified.Device, CreatedTS: s.nowMillis()})
+	if _, err = tx.Device(user, verified.Device); !errors.Is(err, store.ErrNotFound) {
+		return err
 	}
-	return err
+	if err := checkDeviceID(verified.Device); err != nil {
+		return err
+	}
+	if err := freeDevice(tx, user, verified.Device); err != nil {
+		return err
+	}
+	if err := tx.PutDevice(store.Device{User: user, ID: verified.Device, CreatedTS: s.nowMillis()}); err != nil {
+		return err
+	}
+	return s.devicesChanged(tx, user) // SDEV-14
 }

@@ -43,7 +43,7 @@ func (p idp) Finish(_ context.Context, r uia.SSOResponse) (uia.External, error) 
 		return uia.External{}, errors.New("no such table")
 	case "nobody":
 		return uia.External{}, nil
-	case "@alice:example.org", "@x:example.com":
+	case "@alice:example.org", "@Alice:example.org", "@x:example.com":
 		return uia.External{User: events.UserID(who)}, nil
 	default:
 		return uia.External{Subject: "id of " + who, Username: who, DisplayName: r.Query.Get("name")}, nil
@@ -378,6 +378,12 @@ func TestSSOStageFlows(t *testing.T) {
 	}
 	wantFlows(alice, `[{"stages":["m.login.password"]}]`)
 	wantFlows("", `[{"stages":["m.login.password"]}]`)
+	if user, _ := s.signOn(t, "acme", "@alice:example.org"); user != "@alice:example.org" { // the provider vouches for the link
+		t.Fatal(user)
+	}
+	wantFlows(alice, `[{"stages":["m.login.password"]}]`)
+	s.change(t, "@alice:example.org", func(u *store.User) { u.PasswordHash = "" })
+	wantFlows(alice, `[{"stages":["m.login.sso"]}]`)
 	_, bob := s.signOn(t, "acme", "bob")
 	wantFlows(bob, `[{"stages":["m.login.sso"]}]`)
 	if err := s.Accounts.SetPassword(t.Context(), "@bob:example.org", "bob"); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/ca4c8834/homeserver/events"
@@ -35,10 +36,10 @@ func TestAddThreePID(t *testing.T) {
 	}
 }
 
-// 3PID-2, 3PID-3: what cannot be added: before any challenge.
+// 3PID-2, 3PID-3, ID-10: what cannot be added: before any challenge.
 func TestAddThreePIDRefused(t *testing.T) {
 	t.Parallel()
-	c := newContacts(t, account.Optional, nil)
+	c := newContacts(t, account.Optional, func(cfg *account.Config) { cfg.IdentityServers = &idServer{} })
 	alice, bob := c.signUp(t, "alice"), c.signUp(t, "bob")
 	add := func(sid, secret string) (status int, code mxerr.Code) {
 		w := do(c, "POST", threePIDPath+"/add", alice, fmt.Sprintf(`{"sid":%q,"client_secret":%q,%s}`, sid, secret, withPassword("alice", "alice", "")))
@@ -61,6 +62,17 @@ func TestAddThreePIDRefused(t *testing.T) {
 	}
 	if status, code := add(shared, "x"); status != 400 || code != mxerr.MThreePIDInUse {
 		t.Errorf("in use: %d %s", status, code)
+	}
+	for name, test := range map[string][2]string{ // ID-10
+		"sid with a space": {"a b", "x"}, "empty sid": {"", "x"}, "long sid": {strings.Repeat("x", 256), "x"}, "secret with a slash": {shared, "a/b"}, "empty secret": {shared, ""},
+	} {
+		if status, code := add(test[0], test[1]); status != 400 || code != mxerr.MInvalidParam {
+			t.Errorf("%s: %d %s", name, status, code)
+		}
+		legacy := fmt.Sprintf(`{"three_pid_creds":{"sid":%q,"client_secret":%q}}`, test[0], test[1])
+		want(t, do(c, "POST", threePIDPath, alice, legacy), 400, mxerr.MInvalidParam)
+		bind := fmt.Sprintf(`{"sid":%q,"client_secret":%q,"id_server":"id.example.com","id_access_token":"x"}`, test[0], test[1])
+		want(t, do(c, "POST", threePIDPath+"/bind", alice, bind), 400, mxerr.MInvalidParam)
 	}
 	wantJSON(t, do(c, "GET", threePIDPath, alice, ""), 200, `{"threepids":[]}`)
 	want(t, do(c, "POST", threePIDPath+"/add", bob, `{"sid":"x"}`), 400, mxerr.MMissingParam)

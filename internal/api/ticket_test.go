@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -270,6 +271,52 @@ func TestHostTokens(t *testing.T) {
 	if s.signedIn("jwt") || s.signedIn("cookie") {
 		t.Error("tokens that the host has revoked work after a minute")
 	}
+}
+
+// However the host spells a user, there is one account of that name, with the ID that all others have (ID-2, ID-4, LOGIN-8).
+func TestHostSpelling(t *testing.T) {
+	t.Parallel()
+	host := &hostTokens{}
+	s := newServer(t, func(c *account.Config) {
+		c.Provider = host
+		c.PublicURL = "https://hs.example.org/matrix"
+		c.SSO = account.SSO{Providers: []uia.IdentityProvider{acme}, Trusted: []string{"https://app.example.org/element"}}
+	})
+	host.known = map[string]uia.Verified{
+		"new": {User: "@Carol:example.org", Device: "APP"}, "known": {User: "@ALICE:example.org", Device: "APP"},
+	}
+	const whoami = "/_matrix/client/v3/account/whoami"
+	token, err := s.Accounts.CreateLoginToken(t.Context(), "@Alice:example.org", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := s.loginToken(token); field(w, "user_id") != "@alice:example.org" {
+		t.Errorf("by a login token: %s", w.Body)
+	}
+	for range 2 {
+		wantJSON(t, do(s, "GET", whoami, "new", ""), 200, `{"user_id":"@carol:example.org","device_id":"APP","is_guest":false}`)
+		wantJSON(t, do(s, "GET", whoami, "known", ""), 200, `{"user_id":"@alice:example.org","device_id":"APP","is_guest":false}`)
+		s.now = s.now.Add(time.Hour)
+	}
+	if user, _ := s.signOn(t, "acme", "@Alice:example.org"); user != "@alice:example.org" {
+		t.Errorf("by single sign-on: %s", user)
+	}
+}
+
+// SDEV-14: the device that comes with a host's token is announced, like any other; and it can be named like any other (LOGIN-14).
+func TestHostTokensAnnounceDevices(t *testing.T) {
+	t.Parallel()
+	host := &hostTokens{known: map[string]uia.Verified{
+		"jwt": {User: "@carol:example.org", Device: "APP"}, "long": {User: "@carol:example.org", Device: strings.Repeat("x", 256)},
+	}}
+	s := newServer(t, func(c *account.Config) { c.Provider = host })
+	for range 2 {
+		want(t, do(s, "GET", "/_matrix/client/v3/account/whoami", "jwt", ""), 200, "")
+	}
+	if len(s.lists) != 1 || s.lists[0].User != "@carol:example.org" {
+		t.Errorf("announced: %v", s.lists)
+	}
+	want(t, do(s, "GET", "/_matrix/client/v3/account/whoami", "long", ""), 400, mxerr.MInvalidParam)
 }
 
 // The owner of a host's token is refused like any other who is locked or deactivated.
