@@ -131,12 +131,17 @@ func (s *Service) noteSeen(ctx context.Context, id Identity, now int64, address,
 		if err != nil {
 			return err
 		}
-		device.LastSeenTS, device.LastSeenIP, device.UserAgent = now, address, userAgent
+		device.LastSeenTS, device.LastSeenIP, device.UserAgent = now, address, shortened(userAgent)
 		return tx.PutDevice(device)
 	})
 	if err != nil && !errors.Is(err, store.ErrNotFound) && ctx.Err() == nil {
 		s.Logger.WarnContext(ctx, "store last use of device", "user_id", id.User, "device_id", id.Device, "error", err)
 	}
+}
+
+// shortened returns what is kept of a user agent, as text.
+func shortened(userAgent string) string {
+	return strings.ToValidUTF8(userAgent[:min(len(userAgent), maxUserAgent)], "")
 }
 
 // cachedSession is what the store knows about a token. Only seen changes.

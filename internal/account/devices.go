@@ -36,6 +36,11 @@ func (s *Service) Device(ctx context.Context, user events.UserID, id string) (de
 // is if name is nil (SDEV-7). A device that does not exist is made if create is
 // set (DEV-5), or else M_NOT_FOUND.
 func (s *Service) PutDevice(ctx context.Context, user events.UserID, id string, name *string, create bool) (created bool, err error) {
+	if name != nil {
+		if err := checkDeviceName("display_name", *name); err != nil {
+			return false, err
+		}
+	}
 	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		device, err := tx.Device(user, id)
 		created = false
@@ -123,6 +128,13 @@ func (s *Service) devicesChanged(tx store.Tx, user events.UserID) error {
 func checkDeviceID(id string) error {
 	if id == "" || len(id) > maxDeviceBytes {
 		return mxerr.InvalidParam("device_id", "must have 1 to %d bytes", maxDeviceBytes)
+	}
+	return nil
+}
+
+func checkDeviceName(field, name string) error {
+	if len(name) > maxDeviceName {
+		return mxerr.InvalidParam(field, "may have at most %d bytes", maxDeviceName)
 	}
 	return nil
 }

@@ -17,6 +17,14 @@ import (
 // ID-12.
 const maxDeviceBytes = 255
 
+const (
+	// maxDeviceName bounds the display names of devices in bytes, which everybody
+	// downloads who sends to the device.
+	maxDeviceName = 512
+	// maxUserAgent bounds what is kept of a program's description of itself.
+	maxUserAgent = 512
+)
+
 // Client is what is known about the program that signs in.
 type Client struct {
 	Device     string // chosen by the client; empty: the server chooses (SDEV-2)
@@ -46,6 +54,9 @@ type login struct {
 func (s *Service) newLogin(c Client) (*login, error) {
 	if len(c.Device) > maxDeviceBytes {
 		return nil, mxerr.InvalidParam("device_id", "may have at most %d bytes", maxDeviceBytes)
+	}
+	if err := checkDeviceName("initial_device_display_name", c.DeviceName); err != nil {
+		return nil, err
 	}
 	if c.Device == "" {
 		c.Device = newDeviceID()
@@ -77,7 +88,7 @@ func (l *login) store(tx store.Tx, user events.UserID) error {
 	if device.Tag == "" {
 		device.Tag = randomLetters('a', 12)
 	}
-	device.LastSeenTS, device.LastSeenIP, device.UserAgent = now, l.client.Address, l.client.UserAgent
+	device.LastSeenTS, device.LastSeenIP, device.UserAgent = now, l.client.Address, shortened(l.client.UserAgent)
 	if err := tx.PutDevice(device); err != nil {
 		return err
 	}

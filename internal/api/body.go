@@ -230,6 +230,9 @@ func textDecoder(set setter) decoder {
 		if value.Type != gjson.String {
 			return &shapeError{want: "a string"}
 		}
+		if hasNUL(value.Str) {
+			return errNUL
+		}
 		return set(field, value.Str)
 	}
 }
@@ -285,7 +288,9 @@ func mapDecoder(t reflect.Type) decoder {
 		all := reflect.MakeMap(t)
 		value.ForEach(func(key, value gjson.Result) bool {
 			k, v := reflect.New(t.Key()).Elem(), reflect.New(t.Elem()).Elem()
-			if err = setKey(k, key.Str); err == nil {
+			if hasNUL(key.Str) {
+				err = errNUL
+			} else if err = setKey(k, key.Str); err == nil {
 				err = decode(v, value)
 			}
 			if err != nil {

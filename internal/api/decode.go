@@ -162,10 +162,9 @@ func (p *plan) decodeQuery(query url.Values, in reflect.Value) error {
 	return nil
 }
 
-// parse sets the field from text that must be UTF-8 without NUL, which no identifier may contain and not every
-// database can hold.
+// parse sets the field from text that must be UTF-8 without NUL.
 func (f *param) parse(field reflect.Value, text string) error {
-	if !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0 {
+	if !utf8.ValidString(text) || hasNUL(text) {
 		return mxerr.InvalidParam(f.name, "is not text in UTF-8")
 	}
 	if err := f.set(field, text); err != nil {
@@ -173,6 +172,9 @@ func (f *param) parse(field reflect.Value, text string) error {
 	}
 	return nil
 }
+
+// hasNUL reports whether text has the character that no identifier may contain and not every database can hold.
+func hasNUL(text string) bool { return strings.IndexByte(text, 0) >= 0 }
 
 // invalid says that a parameter or member has a value it may not have (ID-13), unless its type knows better.
 func invalid(name string, err error) error {
@@ -231,4 +233,5 @@ func setterFor(t reflect.Type) setter {
 var (
 	errNotBool    = errors.New("neither true nor false")
 	errNotInteger = errors.New("not an integer")
+	errNUL        = errors.New("the character NUL")
 )

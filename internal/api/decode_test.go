@@ -167,6 +167,9 @@ func TestDecodeBody(t *testing.T) {
 		{name: "null is missing", body: `{"identifier":{"type":null}}`, code: mxerr.MMissingParam, names: "identifier.type"},
 		{name: "ID-13: malformed ID", body: `{"user_id":"alice"}`, code: mxerr.MInvalidParam, names: "user_id"},
 		{name: "ID-13: malformed ID in a list", body: `{"invite":["@a:b","!c:d"]}`, code: mxerr.MInvalidParam, names: "invite[1]"},
+		{name: "NUL", body: `{"display_name":"a\u0000b"}`, code: mxerr.MInvalidParam, names: "display_name"},
+		{name: "NUL in a list", body: `{"devices":{"@a:b":["X","\u0000"]}}`, code: mxerr.MInvalidParam, names: "devices.@a:b[1]"},
+		{name: "NUL in a key", body: `{"nested":{"\u0000":{"b":1}}}`, code: mxerr.MInvalidParam, names: "nested"},
 		{name: "ID-13: malformed ID as a key", body: `{"devices":{"alice":[]}}`, code: mxerr.MInvalidParam, names: "devices.alice"},
 	}
 	for _, tt := range tests {

@@ -44,6 +44,7 @@ func TestDeviceLastSeen(t *testing.T) {
 	use := func(address string) {
 		r := httptest.NewRequest("GET", "/_matrix/client/v3/account/whoami", nil)
 		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("User-Agent", "x"+strings.Repeat("é", 10000))
 		r.RemoteAddr = address + ":1234"
 		s.ServeHTTP(httptest.NewRecorder(), r)
 	}
@@ -65,6 +66,9 @@ func TestDeviceLastSeen(t *testing.T) {
 	s.now = s.now.Add(time.Minute)
 	use("198.51.100.9")
 	shown("198.51.100.8", later)
+	if d, err := s.Accounts.Device(t.Context(), "@alice:example.org", "PHONE"); err != nil || d.UserAgent != "x"+strings.Repeat("é", 255) {
+		t.Errorf("kept of the user agent: %q, %v", d.UserAgent, err)
+	}
 }
 
 // DEV-4, SDEV-7: the display name is set, or left alone where the request has none.
@@ -88,6 +92,7 @@ func TestRenameDevice(t *testing.T) {
 		t.Errorf("the other user's device is now called %q", got)
 	}
 	want(t, do(s, "PUT", path, alice, `{"display_name":1}`), 400, mxerr.MBadJSON)
+	want(t, do(s, "PUT", path, alice, `{"display_name":"`+strings.Repeat("x", 513)+`"}`), 400, mxerr.MInvalidParam)
 	want(t, do(s, "PUT", "/_matrix/client/v3/devices/NONE", alice, `{"display_name":"x"}`), 404, mxerr.MNotFound)
 	want(t, do(s, "PUT", "/_matrix/client/v3/devices/NONE", alice, `{}`), 404, mxerr.MNotFound)
 	wantJSON(t, do(s, "PUT", path, alice, `{"display_name":""}`), 200, `{}`)

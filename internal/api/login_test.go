@@ -164,8 +164,11 @@ func TestLoginMalformed(t *testing.T) {
 			want(t, do(s, "POST", loginPath, "", test.body), 400, test.code)
 		})
 	}
-	long := fmt.Sprintf(`{"type":"m.login.password","user":"alice","password":"alice","device_id":"%0256d"}`, 1)
-	want(t, do(s, "POST", loginPath, "", long), 400, mxerr.MInvalidParam)
+	for _, member := range []string{
+		fmt.Sprintf(`"device_id":"%0256d"`, 1), fmt.Sprintf(`"initial_device_display_name":"%0513d"`, 1), `"device_id":"a\u0000b"`, `"initial_device_display_name":"\u0000"`,
+	} {
+		want(t, do(s, "POST", loginPath, "", `{"type":"m.login.password","user":"alice","password":"alice",`+member+`}`), 400, mxerr.MInvalidParam)
+	}
 }
 
 // The states of an account: LOGIN-7, LOGIN-17, ADM-5.
