@@ -57,6 +57,10 @@ type Device struct {
 // The username is what comes before the colon of the user ID; the whole ID will
 // do. The host passes the session on to its client.
 //
+// What users have to confirm later, such as removing devices, they confirm with their
+// password or at an identity provider. For those who have neither, [WithFlows]
+// chooses what they do instead, such as a stage of the host's ([WithStages]).
+//
 // Errors that are an [*Error]: M_INVALID_USERNAME if no user of this server can
 // have that name, M_INVALID_PARAM for a device ID of more than 255 bytes,
 // M_USER_DEACTIVATED, M_USER_LOCKED.

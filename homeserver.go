@@ -102,6 +102,9 @@ func build(cfg *config) (*Server, error) {
 	s := &Server{name: cfg.name, store: cfg.store, life: newLifetime(), outbound: outbound.New(nil)}
 	s.calls = outbound.New(func(netip.Addr) bool { return true }) // where the host says
 	limiter := ratelimit.New(cfg.limits, cfg.now)
+	if cfg.userLimits != nil {
+		limiter.Override(cfg.userLimits)
+	}
 	memory := live.New(cfg.store, cfg.roomMemory, cfg.now)
 	read := &reader.Reader{Memory: memory, Signer: signer, Now: cfg.now}
 	if s.typing, err = typing.New(context.Background(), memory, cfg.now, cfg.logger); err != nil {

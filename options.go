@@ -42,6 +42,7 @@ type config struct {
 	identityServers    []string
 	urlNeededBy        []string // options
 	limits             map[ratelimit.Class]ratelimit.Limit
+	userLimits         func(class ratelimit.Class, key string, usual ratelimit.Limit) ratelimit.Limit
 	clientAddress      func(*http.Request) string
 	media              content.Config // what the options of media.go say
 	previews           *PreviewAddresses
@@ -124,8 +125,12 @@ func WithStore(st store.Store) Option {
 // WithAuthProvider lets the host decide who may sign in with a password. Users
 // it accepts get an account when they first sign in. See [uia.Provider] for how
 // it is called, and [Server.SignIn] for users whom the host signs in by itself.
-// A provider that is a [uia.TokenVerifier] or [uia.PasswordSetter] as well is used
-// as such; package uia/uiatest checks all of it.
+// A provider that is a [uia.TokenVerifier], [uia.TokenRevoker] or [uia.PasswordSetter]
+// as well is used as such; package uia/uiatest checks all of it.
+//
+// Leave registration closed beside it: who registers a name gets the account of that
+// name, though the host may know somebody else by it, and the password that they
+// choose has no effect.
 //
 // Default: the passwords that users set, in the store.
 func WithAuthProvider(p uia.Provider) Option {
@@ -222,6 +227,39 @@ func WithRateLimit(class RateClass, every time.Duration, burst int) Option {
 			return
 		}
 		c.limits[ratelimit.Class(class)] = ratelimit.Limit{Every: every, Burst: burst}
+	}
+}
+
+// RateLimit is a budget: Burst requests at once, and one more in every Every. Where
+// that is zero, nothing is limited.
+type RateLimit struct {
+	Every time.Duration
+	Burst int
+}
+
+// WithUserRateLimits lets the host give users budgets of their own, such as a
+// larger one to a bot. choose returns that of a user for a class of requests; usual
+// is what all others have. For [RateGuess] the user is the one whose password
+// is tried.
+//
+// choose is called for every request of a class, any number at once, and must be
+// quick; what it returns holds from then on. It is not asked about those who are not
+// signed in, nor about application services that are not limited.
+//
+// Default: all users have the same.
+func WithUserRateLimits(choose func(user events.UserID, class RateClass, usual RateLimit) RateLimit) Option {
+	return func(c *config) {
+		if choose == nil {
+			c.fault("WithUserRateLimits: the function is nil")
+			return
+		}
+		c.userLimits = func(class ratelimit.Class, key string, usual ratelimit.Limit) ratelimit.Limit {
+			user, err := events.ParseUserID(key)
+			if err != nil {
+				return usual // an address
+			}
+			return ratelimit.Limit(choose(user, RateClass(class), RateLimit(usual)))
+		}
 	}
 }
 

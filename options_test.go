@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ca4c8834/homeserver"
+	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/media"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/store/sqlite"
@@ -34,6 +35,7 @@ func TestFaults(t *testing.T) {
 		"WithRateLimit: class 0":               homeserver.WithRateLimit(0, time.Second, 1),
 		"WithRateLimit: class 1, one every 0s": homeserver.WithRateLimit(homeserver.RateMessages, 0, 1),
 		"one every 1s, burst 0":                homeserver.WithRateLimit(homeserver.RateMedia, time.Second, 0),
+		"WithUserRateLimits":                   homeserver.WithUserRateLimits(nil),
 		"WithClientAddress":                    homeserver.WithClientAddress(nil),
 		"WithReports":                          homeserver.WithReports(nil),
 		"WithRoomMemory: 0":                    homeserver.WithRoomMemory(0),
@@ -173,6 +175,42 @@ func TestRateLimitOptions(t *testing.T) {
 				t.Errorf("%d requests are allowed, want %d", allowed, tt.allowed)
 			}
 		})
+	}
+}
+
+// The host gives users budgets of their own (RATE-1); those who are not signed in have that of their address.
+func TestUserRateLimits(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_700_000_000, 0)
+	srv := newServer(t, homeserver.WithClock(func() time.Time { return now }),
+		homeserver.WithRateLimit(homeserver.RateAccount, time.Hour, 2), homeserver.WithRateLimit(homeserver.RateLogin, time.Hour, 2),
+		homeserver.WithUserRateLimits(func(user events.UserID, class homeserver.RateClass, usual homeserver.RateLimit) homeserver.RateLimit {
+			switch {
+			case class == homeserver.RateAccount && usual != homeserver.RateLimit{Every: time.Hour, Burst: 2}:
+				t.Errorf("usually %+v", usual)
+			case user == "@bot:example.org" && class == homeserver.RateAccount:
+				return homeserver.RateLimit{Every: time.Hour, Burst: 7}
+			case user == "@root:example.org":
+				return homeserver.RateLimit{}
+			}
+			return usual
+		}))
+	for user, want := range map[string]int{"alice": 2, "bot": 7, "root": 30, "": 2} {
+		path, token := "/_matrix/client/v3/login", ""
+		if user != "" {
+			session, err := srv.SignIn(t.Context(), user, homeserver.Device{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			path, token = "/_matrix/client/v3/account/whoami", session.Token
+		}
+		allowed := 0
+		for allowed < 30 && serve(srv, "GET", path, token, "").Code == 200 {
+			allowed++
+		}
+		if allowed != want {
+			t.Errorf("%q is allowed %d requests, want %d", user, allowed, want)
+		}
 	}
 }
 

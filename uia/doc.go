@@ -5,7 +5,7 @@
 //
 // Most programs need one or two of the interfaces here, and nothing else of the
 // package: a [Provider] to sign people in with the passwords of the program, a
-// [TokenVerifier] to accept its tokens, an [IdentityProvider] such as that of
+// [TokenVerifier] to accept its tokens ([TokenRevoker] to end them, too), an [IdentityProvider] such as that of
 // uia/oidc, a [Sender] such as that of uia/mail, and seldom a [Stage] of their
 // own. Package uiatest checks the first three. What the interfaces call a Matrix
 // error is a *homeserver.Error, with which a host refuses in its own words.

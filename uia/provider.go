@@ -41,7 +41,8 @@ type PasswordSetter interface {
 
 	// SetPassword gives a user a new password: after it has returned,
 	// CheckPassword accepts this one and no other. The user has shown
-	// who they are. A Matrix error such as M_WEAK_PASSWORD is sent as it is.
+	// who they are. Whether tokens of the host's end with the old password is up
+	// to the host; those of the server do, if the user wants. A Matrix error such as M_WEAK_PASSWORD is sent as it is.
 	SetPassword(ctx context.Context, user events.UserID, password string) error
 }
 
@@ -70,11 +71,27 @@ type TokenVerifier interface {
 	VerifyToken(ctx context.Context, token string) (Verified, error)
 }
 
+// TokenRevoker is a [TokenVerifier] that ends its tokens when users sign out here or
+// remove devices. Without it a token outlives that: the next request with it makes
+// the device anew.
+type TokenRevoker interface {
+	TokenVerifier
+
+	// RevokeTokens ends the tokens of a user for some devices, of which an empty
+	// one stands for tokens without a device, or all of them if devices is nil:
+	// after it has returned, VerifyToken refuses them with ErrUnknownToken.
+	// Devices that the host does not know are no error. The devices are gone here
+	// already; after an error clients may try again.
+	RevokeTokens(ctx context.Context, user events.UserID, devices []string) error
+}
+
 // Verified is what a [TokenVerifier] knows about a token.
 type Verified struct {
-	User events.UserID // of this server
-	// Device is the client's device; it is created if it does not exist. Without
-	// one, end-to-end encryption and transaction IDs do not work.
+	// User is of this server. The account has a lower-cased localpart, or is the
+	// one that there is of this name in another case.
+	User events.UserID
+	// Device is the client's device, of at most 255 bytes; it is created if it does
+	// not exist. Without one, end-to-end encryption and transaction IDs do not work.
 	Device string
 	// Until is how long the answer may be remembered, so that a token that is
 	// revoked works until then; the zero time: one minute.

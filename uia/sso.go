@@ -83,7 +83,7 @@ type External struct {
 	// Subject names the person at the provider: always the same, and never
 	// another person's.
 	Subject string
-	// User, if not empty, is the account that is theirs; with it the provider
+	// User, if not empty, is the account that is theirs, made if there is none; with it the provider
 	// vouches for the link between the two. Without it the server remembers
 	// which account it made for the subject.
 	User events.UserID

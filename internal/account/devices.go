@@ -88,7 +88,10 @@ func (s *Service) DeleteDevices(ctx context.Context, user events.UserID, ids []s
 // RemoveDevices is DeleteDevices for the host and for application services, who
 // need no proof (DEV-13).
 func (s *Service) RemoveDevices(ctx context.Context, user events.UserID, ids []string) error {
-	return s.Store.Update(ctx, func(tx store.Tx) error { return s.dropDevices(tx, user, ids...) })
+	if err := s.Store.Update(ctx, func(tx store.Tx) error { return s.dropDevices(tx, user, ids...) }); err != nil {
+		return err
+	}
+	return s.revoke(ctx, user, ids)
 }
 
 // typeDeviceSettings is, with the ID of a device behind it, the account data that says

@@ -117,14 +117,15 @@ func usable(account store.User) error {
 // device that is gone already is no error; device is empty for a session
 // without one, of which nothing is left to remove.
 func (s *Service) Logout(ctx context.Context, user events.UserID, device string) error {
-	return s.Store.Update(ctx, func(tx store.Tx) error {
-		return s.dropDevices(tx, user, device)
-	})
+	return s.RemoveDevices(ctx, user, []string{device})
 }
 
 // LogoutAll does for all devices of a user what Logout does for one (SDEV-13).
 func (s *Service) LogoutAll(ctx context.Context, user events.UserID) error {
-	return s.Store.Update(ctx, func(tx store.Tx) error { return s.removeDevices(tx, user, "") })
+	if err := s.Store.Update(ctx, func(tx store.Tx) error { return s.removeDevices(tx, user, "") }); err != nil {
+		return err
+	}
+	return s.revoke(ctx, user, nil)
 }
 
 // removeDevices removes all devices of a user but the one to keep, and ends

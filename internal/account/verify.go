@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
 	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/uia"
@@ -46,6 +47,21 @@ func (s *Service) verifySession(ctx context.Context, by uia.TokenVerifier, token
 	}
 	s.sessions.put(hash, c, drops)
 	return c, nil
+}
+
+// revoke has the host end its tokens of a user for devices that are gone, or all of
+// them if devices is nil (SDEV-12).
+func (s *Service) revoke(ctx context.Context, user events.UserID, devices []string) error {
+	by, ok := s.Provider.(uia.TokenRevoker)
+	if !ok {
+		return nil
+	}
+	err := by.RevokeTokens(ctx, user, devices)
+	s.sessions.drop(user) // what was verified in between
+	if err != nil {
+		return fmt.Errorf("revoke tokens of the host: %w", err)
+	}
+	return nil
 }
 
 // identify fills in what the store knows about the owner of a verified token.

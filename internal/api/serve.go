@@ -104,7 +104,7 @@ func (a *API) charge(class ratelimit.Class, c *Caller) error {
 	}
 	key := string(c.User)
 	if key == "" {
-		key = c.Presented.Address
+		key = ratelimit.Address(c.Presented.Address)
 	}
 	if wait := a.Limiter.Allow(class, key); wait > 0 {
 		return mxerr.LimitExceeded(max(wait, time.Millisecond))

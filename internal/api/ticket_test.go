@@ -2,12 +2,16 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/account"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
@@ -270,6 +274,64 @@ func TestHostTokens(t *testing.T) {
 	s.now = s.now.Add(time.Minute)
 	if s.signedIn("jwt") || s.signedIn("cookie") {
 		t.Error("tokens that the host has revoked work after a minute")
+	}
+}
+
+// revokingHost is hostTokens that end when the host is asked to end them.
+type revokingHost struct {
+	hostTokens
+	err error
+}
+
+func (h *revokingHost) RevokeTokens(_ context.Context, user events.UserID, devices []string) error {
+	if h.err == nil {
+		maps.DeleteFunc(h.known, func(_ string, v uia.Verified) bool {
+			return v.User == user && (devices == nil || slices.Contains(devices, v.Device))
+		})
+	}
+	return h.err
+}
+
+// SDEV-9, SDEV-12, SDEV-13: signing out ends the tokens of the host, too, if it can do that; else they begin another session.
+func TestHostTokensEnd(t *testing.T) {
+	t.Parallel()
+	host := &revokingHost{hostTokens: hostTokens{hostAccounts: hostAccounts{"@carol:example.org": "carol"}}}
+	s := newServer(t, func(c *account.Config) { c.Provider = host })
+	const v3 = "/_matrix/client/v3"
+	for name, test := range map[string]struct {
+		token, method, path, body string
+		left                      string // of the tokens, those that work
+	}{
+		"SDEV-12":                  {"phone", "POST", "/logout", ``, "laptop bare other"},
+		"SDEV-12 without a device": {"bare", "POST", "/logout", ``, "laptop phone other"},
+		"SDEV-13":                  {"laptop", "POST", "/logout/all", ``, "other"},
+		"SDEV-9":                   {"laptop", "DELETE", "/devices/PHONE", `{` + withPassword("carol", "carol", "") + `}`, "laptop bare other"},
+	} {
+		host.known = map[string]uia.Verified{
+			"phone": {User: "@carol:example.org", Device: "PHONE"}, "laptop": {User: "@carol:example.org", Device: "LAPTOP"},
+			"bare": {User: "@carol:example.org"}, "other": {User: "@dan:example.org", Device: "PHONE"},
+		}
+		for token := range host.known {
+			if !s.signedIn(token) {
+				t.Fatalf("%s: %s is not signed in", name, token)
+			}
+		}
+		host.err = errors.New("the host is down")
+		want(t, do(s, test.method, v3+test.path, test.token, test.body), 500, mxerr.MUnknown)
+		host.err = nil
+		wantJSON(t, do(s, test.method, v3+test.path, test.token, test.body), 200, `{}`)
+		for _, token := range []string{"phone", "laptop", "bare", "other"} {
+			if s.signedIn(token) != slices.Contains(strings.Fields(test.left), token) {
+				t.Errorf("%s: %s works: %v", name, token, s.signedIn(token))
+			}
+		}
+		s.now = s.now.Add(time.Hour)
+	}
+	unable := &hostTokens{known: map[string]uia.Verified{"jwt": {User: "@carol:example.org", Device: "APP"}}}
+	s = newServer(t, func(c *account.Config) { c.Provider = unable })
+	want(t, do(s, "POST", v3+"/logout", "jwt", ""), 200, "")
+	if !s.signedIn("jwt") {
+		t.Error("a token that the host has not ended does not work")
 	}
 }
 

@@ -13,6 +13,8 @@
 // has not been used for Burst × Every is full, and forgetting a full bucket changes nothing; a flood from more
 // addresses than that only resets the buckets of those who have been silent longest.
 //
+// [Limiter.Override] gives some keys budgets of their own, and [Address] makes one key of the addresses that one client has.
+//
 // A refused request costs nothing from the bucket, so a client that keeps asking is let through as soon as its time
 // has come.
 package ratelimit
@@ -20,6 +22,7 @@ package ratelimit
 import (
 	"container/list"
 	"maps"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -70,9 +73,10 @@ const maxBuckets = 16384
 
 // Limiter holds the buckets. It is safe for concurrent use. A nil *Limiter allows everything.
 type Limiter struct {
-	limits map[Class]Limit
-	now    func() time.Time
-	max    int
+	limits   map[Class]Limit
+	override func(class Class, key string, usual Limit) Limit // nil: nobody's is
+	now      func() time.Time
+	max      int
 
 	mu      sync.Mutex
 	buckets map[bucketKey]*list.Element
@@ -86,6 +90,7 @@ type bucketKey struct {
 
 type bucket struct {
 	bucketKey
+	limit  Limit
 	tokens *rate.Limiter
 }
 
@@ -100,20 +105,43 @@ func New(limits map[Class]Limit, now func() time.Time) *Limiter {
 	}
 }
 
+// Override lets limit choose the limit of each key; usual is that of its class, zero if there is none. It is called for
+// every request, from any goroutine, and what it returns holds from then on. Override must be called before Allow.
+func (l *Limiter) Override(limit func(class Class, key string, usual Limit) Limit) {
+	l.override = limit
+}
+
+// Address returns the key of a network address: an IPv6 network of 64 bits is one client's, who has all the addresses in it
+// to try. What is no address stays as it is.
+func Address(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	if ip = ip.Unmap(); ip.Is4() {
+		return ip.String()
+	}
+	return netip.PrefixFrom(ip.WithZone(""), 64).Masked().String()
+}
+
 // Allow takes one request of the class from the key's budget and returns 0, or returns how long to wait before the
 // next one will be allowed and takes nothing (RATE-1).
 func (l *Limiter) Allow(class Class, key string) (wait time.Duration) {
 	if l == nil || class == None {
 		return 0
 	}
-	limit, ok := l.limits[class]
-	if !ok || limit.Every <= 0 {
+	limit := l.limits[class]
+	if l.override != nil {
+		limit = l.override(class, key, limit)
+	}
+	if limit.Every <= 0 {
 		return 0
 	}
+	limit.Burst = max(limit.Burst, 1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
-	reservation := l.bucket(bucketKey{class, key}, limit).ReserveN(now, 1)
+	reservation := l.bucket(bucketKey{class, key}, limit, now).ReserveN(now, 1)
 	wait = reservation.DelayFrom(now)
 	if wait > 0 {
 		reservation.CancelAt(now)
@@ -122,17 +150,23 @@ func (l *Limiter) Allow(class Class, key string) (wait time.Duration) {
 }
 
 // bucket returns the key's bucket as the most recently used one, making it and dropping the oldest if need be.
-func (l *Limiter) bucket(k bucketKey, limit Limit) *rate.Limiter {
+func (l *Limiter) bucket(k bucketKey, limit Limit, now time.Time) *rate.Limiter {
 	if e, ok := l.buckets[k]; ok {
 		l.order.MoveToFront(e)
-		return e.Value.(*bucket).tokens
+		b := e.Value.(*bucket)
+		if b.limit != limit {
+			b.limit = limit
+			b.tokens.SetLimitAt(now, rate.Every(limit.Every))
+			b.tokens.SetBurstAt(now, limit.Burst)
+		}
+		return b.tokens
 	}
 	if l.order.Len() >= l.max {
 		oldest := l.order.Back()
 		l.order.Remove(oldest)
 		delete(l.buckets, oldest.Value.(*bucket).bucketKey)
 	}
-	b := &bucket{k, rate.NewLimiter(rate.Every(limit.Every), max(limit.Burst, 1))}
+	b := &bucket{k, limit, rate.NewLimiter(rate.Every(limit.Every), limit.Burst)}
 	l.buckets[k] = l.order.PushFront(b)
 	return b.tokens
 }

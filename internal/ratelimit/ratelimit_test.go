@@ -63,6 +63,64 @@ func TestWhatIsNotLimited(t *testing.T) {
 	}
 }
 
+// A key has the budget that was chosen for it, from the moment it is chosen; all others have that of their class.
+func TestOverride(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	l := New(map[Class]Limit{Login: {time.Hour, 2}}, c.now)
+	chosen := map[string]Limit{"bot": {time.Second, 5}, "free": {}}
+	l.Override(func(class Class, key string, usual Limit) Limit {
+		if want := (Limit{time.Hour, 2}); class == Login && usual != want || class == Media && usual != (Limit{}) {
+			t.Errorf("class %d usually has %v", class, usual)
+		}
+		if limit, ok := chosen[key]; ok {
+			return limit
+		}
+		return usual
+	})
+	allowed := func(class Class, key string) (n int) {
+		for n < 100 && l.Allow(class, key) == 0 {
+			n++
+		}
+		return n
+	}
+	for key, want := range map[string]int{"bot": 5, "free": 100, "other": 2} {
+		if n := allowed(Login, key); n != want {
+			t.Errorf("%s is allowed %d requests, want %d", key, n, want)
+		}
+	}
+	if n := allowed(Media, "bot"); n != 5 {
+		t.Errorf("%d requests of a class without a limit", n)
+	}
+	chosen["bot"] = Limit{time.Second, 8}
+	if n := allowed(Login, "bot"); n != 0 {
+		t.Errorf("%d requests from a larger budget that nothing was earned for", n)
+	}
+	c.t = c.t.Add(10 * time.Second)
+	if n := allowed(Login, "bot"); n != 8 {
+		t.Errorf("%d requests after the budget has grown", n)
+	}
+	chosen["bot"] = Limit{time.Hour, 0}
+	c.t = c.t.Add(10 * time.Hour)
+	if n := allowed(Login, "bot"); n != 1 {
+		t.Errorf("%d requests after the budget has shrunk", n)
+	}
+}
+
+// Whoever has an IPv6 address has 2^64 of them.
+func TestAddress(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"192.0.2.7": "192.0.2.7", "::ffff:192.0.2.7": "192.0.2.7",
+		"2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "2001:db8:1:2::9": "2001:db8:1:2::/64", "2001:db8:1:3::9": "2001:db8:1:3::/64",
+		"fe80::1%eth0": "fe80::/64", "@": "@", "": "", "proxy.example": "proxy.example",
+	} {
+		if got := Address(address); got != want {
+			t.Errorf("%q has the key %q, want %q", address, got, want)
+		}
+	}
+}
+
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	l := New(map[Class]Limit{Login: {time.Hour, 1}}, newClock().now)

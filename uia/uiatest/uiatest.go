@@ -46,6 +46,7 @@ func Run(t *testing.T, open func(t *testing.T) Accounts) {
 		"PasswordSetter: after SetPassword CheckPassword accepts this one, no other":   sets,
 		"TokenVerifier: VerifyToken returns whom a token belongs to":                   verifies,
 		"TokenVerifier: ErrUnknownToken or ErrExpiredToken for what is none of theirs": unverified,
+		"TokenRevoker: after RevokeTokens VerifyToken refuses them":                    revokes,
 	} {
 		t.Run(says, func(t *testing.T) {
 			t.Parallel()
@@ -154,6 +155,39 @@ func unverified(t *testing.T, a Accounts) {
 		got, err := verifier.VerifyToken(t.Context(), token)
 		if !errors.Is(err, uia.ErrUnknownToken) && !errors.Is(err, uia.ErrExpiredToken) {
 			t.Errorf("%q is %+v, %v", token, got, err)
+		}
+	}
+}
+
+func revokes(t *testing.T, a Accounts) {
+	revoker, ok := a.Provider.(uia.TokenRevoker)
+	if !ok {
+		t.Skip("tokens are not revoked")
+	}
+	of, err := revoker.VerifyToken(t.Context(), a.Token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, try := range map[string]struct {
+		user    events.UserID
+		devices []string
+	}{
+		"of another device": {a.User, []string{"NO " + of.Device}}, "of no device": {a.User, []string{}},
+		"of another user": {"@nobody.at.all:" + events.UserID(a.User.Server()), nil},
+	} {
+		if err := revoker.RevokeTokens(t.Context(), try.user, try.devices); err != nil {
+			t.Errorf("revoke the tokens %s: %v", what, err)
+		}
+		if _, err := revoker.VerifyToken(t.Context(), a.Token); err != nil {
+			t.Errorf("the token, once those %s are revoked: %v", what, err)
+		}
+	}
+	for _, devices := range [][]string{{"NO " + of.Device, of.Device}, nil} { // twice: unknown ones are no error
+		if err := revoker.RevokeTokens(t.Context(), a.User, devices); err != nil {
+			t.Errorf("revoke: %v", err)
+		}
+		if got, err := revoker.VerifyToken(t.Context(), a.Token); !errors.Is(err, uia.ErrUnknownToken) {
+			t.Errorf("the revoked token is %+v, %v", got, err)
 		}
 	}
 }

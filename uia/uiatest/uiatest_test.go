@@ -2,6 +2,7 @@ package uiatest
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 
@@ -13,11 +14,12 @@ import (
 type host struct {
 	mu       sync.Mutex
 	password string
+	revoked  bool
 }
 
 var (
 	_ uia.PasswordSetter = (*host)(nil)
-	_ uia.TokenVerifier  = (*host)(nil)
+	_ uia.TokenRevoker   = (*host)(nil)
 )
 
 func (h *host) CheckPassword(ctx context.Context, user events.UserID, password string) error {
@@ -42,10 +44,21 @@ func (h *host) SetPassword(_ context.Context, _ events.UserID, password string) 
 }
 
 func (h *host) VerifyToken(_ context.Context, token string) (uia.Verified, error) {
-	if token != "t0ken" {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if token != "t0ken" || h.revoked {
 		return uia.Verified{}, uia.ErrUnknownToken
 	}
 	return uia.Verified{User: "@alice:example.org", Device: "APP"}, nil
+}
+
+func (h *host) RevokeTokens(_ context.Context, user events.UserID, devices []string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if user == "@alice:example.org" && (devices == nil || slices.Contains(devices, "APP")) {
+		h.revoked = true
+	}
+	return nil
 }
 
 func TestRun(t *testing.T) {
