@@ -60,6 +60,20 @@ func TestInitialSync(t *testing.T) {
 	if archived.Get("membership").Str != "leave" || len(bodies(archived.Get("messages.chunk"))) != 0 {
 		t.Errorf("an archived room: %s", archived)
 	}
+	// Of rooms that one is not in nothing is told but what there was, and nothing of those that are forgotten, of
+	// invites that were declined and of those by the ignored.
+	read(t, alice, left, "m.read", alice.Say(t, left, "between us"), nil)
+	declined := alice.CreateRoom(t, nil)
+	alice.Invite(t, declined, bob.User)
+	bob.Leave(t, declined)
+	bob.Put(t, homeservertest.Path("/v3/user/{}/account_data/m.ignored_user_list", bob.User), `{"ignored_users":{"@alice:example.org":{}}}`)
+	answer = bob.Get(t, "/v3/initialSync?archived=true")
+	same(t, "rooms with receipts", answer.Get("receipts.#.room_id").Raw, fmt.Sprintf(`[%q]`, room))
+	same(t, "an archived room", of(answer, string(left)).Exists(), true)
+	same(t, "an invite that was declined", of(answer, string(declined)).Raw, "")
+	same(t, "an invite by somebody ignored", of(answer, string(invited)).Raw, "")
+	bob.Post(t, homeservertest.Path("/v3/rooms/{}/forget", left), `{}`)
+	same(t, "a forgotten room", of(bob.Get(t, "/v3/initialSync?archived=true"), string(left)).Raw, "")
 	bob.Do(t, "GET", "/v3/initialSync?limit=-1", nil).WantError(400, "M_INVALID_PARAM")
 	hs.Anonymous().Do(t, "GET", "/r0/initialSync", nil).WantError(401, "M_MISSING_TOKEN")
 }
@@ -138,6 +152,11 @@ func TestEvents(t *testing.T) {
 	if !answer.Get(`chunk.#(type=="m.presence")`).Exists() {
 		t.Errorf("no presence: %s", answer)
 	}
+	from = answer.Get("end").Str
+	answer = wait(bob, "from="+from, func() {
+		alice.Put(t, homeservertest.Path("/v3/presence/{}/status", alice.User), `{"presence":"unavailable","status_msg":"tea"}`)
+	})
+	same(t, "presence ends the waiting", answer.Get(`chunk.#(type=="m.presence").content.status_msg`).Str, "tea")
 	// VIS-11, CLIENT-13: one room, for those who look in.
 	from = carol.Get(t, homeservertest.Path("/v3/rooms/{}/initialSync", room)).Get("messages.end").Str
 	answer = wait(carol, homeservertest.Path("room_id={}&from=", room)+from, func() { alice.Say(t, room, "peekaboo") })

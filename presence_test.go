@@ -1,6 +1,7 @@
 package homeserver_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/tidwall/gjson"
@@ -40,8 +41,18 @@ func TestPresence(t *testing.T) {
 	if p := presenceOf(answer, bob.User); p.Get("presence").Str != "online" || !p.Get("currently_active").Bool() || !p.Get("last_active_ago").Exists() {
 		t.Errorf("bob is online: %s", answer)
 	}
-	if presenceOf(answer, carol.User).Exists() {
-		t.Error("alice is told of somebody she shares no room with")
+	// PRES-4: nothing of strangers, whether they sync or not, and all of those who share a room and do not sync.
+	erin, frank := hs.User(t, "erin"), hs.User(t, "frank")
+	erin.Join(t, room)
+	for _, c := range []*homeservertest.Client{erin, frank} {
+		c.Put(t, path(c.User), `{"presence":"online","status_msg":"elsewhere"}`)
+	}
+	all := syncWith(t, alice, token, "", away, "offline")
+	for _, tt := range []struct {
+		c    *homeservertest.Client
+		want bool
+	}{{bob, true}, {carol, false}, {erin, true}, {frank, false}} {
+		same(t, "alice is told of "+string(tt.c.User), presenceOf(all, tt.c.User).Exists(), tt.want)
 	}
 	token = answer.Get("next_batch").Str
 	// PRES-1, PRES-3: a state and a message of one's own; the content of GET is the same.
@@ -71,13 +82,23 @@ func TestPresence(t *testing.T) {
 	same(t, "with a second device that is idle", alice.Get(t, path(bob.User)).Get("presence").Str, "online")
 	bob.Put(t, path(bob.User), `{"presence":"offline"}`)
 	same(t, "with the first one gone", alice.Get(t, path(bob.User)).Get("presence").Str, "unavailable")
+	// PRES-1: a message alone is told, too; one that is far too long is refused.
+	token = syncWith(t, alice, "", "").Get("next_batch").Str
+	tablet.Put(t, path(bob.User), `{"presence":"unavailable","status_msg":"cake"}`)
+	same(t, "a message", presenceOf(syncWith(t, alice, token, "", "timeout", "20000"), bob.User).Get("status_msg").Str, "cake")
+	tablet.Do(t, "PUT", path(bob.User), map[string]any{"presence": "online", "status_msg": strings.Repeat("x", 2000)}).WantError(400, "M_INVALID_PARAM")
+	// PRES-11: nothing of those who are not there.
+	tablet.Put(t, path(bob.User), `{"presence":"offline"}`)
+	first := syncWith(t, alice, "", "")
+	same(t, "somebody offline in a first sync", presenceOf(first, bob.User).Exists(), false)
+	same(t, "one's own", presenceOf(first, alice.User).Exists(), true)
 	// PRES-10: joining delivers it both ways.
 	token = syncWith(t, alice, "", "").Get("next_batch").Str
 	carolToken := syncWith(t, carol, "", "").Get("next_batch").Str
 	carol.Join(t, room)
-	if !presenceOf(syncWith(t, alice, token, ""), carol.User).Exists() {
-		t.Error("who joins is not told of to the members")
-	}
+	carol.Put(t, path(carol.User), `{"presence":"online","status_msg":"here"}`)
+	joined := syncWith(t, alice, token, "")
+	same(t, "who joins, as told to the members", joined.Get(`presence.events.#(sender=="@carol:example.org")#.content.status_msg`).Raw, `["here"]`)
 	if !presenceOf(syncWith(t, carol, carolToken, ""), alice.User).Exists() {
 		t.Error("the members are not told of to who joins")
 	}

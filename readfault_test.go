@@ -3,7 +3,9 @@ package homeserver_test
 import (
 	"errors"
 	"log/slog"
+	"net/url"
 	"regexp"
+	"slices"
 	"testing"
 
 	"github.com/ca4c8834/homeserver"
@@ -70,5 +72,85 @@ func TestStorageFailsReaders(t *testing.T) {
 	}
 	if got := eventOf(t, hs.Login(t, "alice"), room, last).Get("content.topic").Str; got != "three" {
 		t.Errorf("the topic is %q", got)
+	}
+}
+
+// Wherever the storage fails in the middle of a sync, the answer is 500 M_UNKNOWN and nothing is lost: who asks again
+// is told what they would have been told (SYNC-6, SLIDE-6). Each time the server has just started and knows nothing.
+func TestStorageFailsSyncs(t *testing.T) {
+	t.Parallel()
+	inner, err := sqlite.Memory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := homeservertest.New(t, homeserver.WithStore(unclosed{inner}))
+	alice, bob := first.User(t, "alice"), first.User(t, "bob")
+	room, _ := longRoom(t, alice, 80)
+	left := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+	bob.Join(t, left)
+	bob.Join(t, room)
+	token := syncWith(t, bob, "", "").Get("next_batch").Str
+	bob.Leave(t, left)
+	for range 3 {
+		alice.SetState(t, room, "m.room.topic", "", `{"topic":"one"}`)
+	}
+	first.User(t, "carol").Join(t, room)
+	invited := alice.CreateRoom(t, `{"name":"x"}`)
+	alice.Invite(t, invited, bob.User)
+	bob.Put(t, homeservertest.Path("/v3/user/{}/account_data/x", bob.User), `{}`)
+	bob.Put(t, homeservertest.Path("/v3/user/{}/rooms/{}/account_data/x", bob.User, room), `{}`)
+	read(t, alice, room, "m.read", alice.Say(t, room, "last"), nil)
+	sendToDevice(t, alice, bob, 1)
+
+	st := storetest.Faulty(inner)
+	passing := regexp.MustCompile(`"(age|last_active_ago)":\d+|"(next_batch|pos|end)":"[^"]*"`)
+	filter := url.QueryEscape(`{"room":{"include_leave":true,"timeline":{"limit":2},"state":{"lazy_load_members":true}}}`)
+	const sliding = `{"lists":{"a":{"timeline_limit":2,"ranges":[[0,9]],"required_state":[["m.room.member","$LAZY"],["m.room.topic",""]],"filters":{"not_tags":["x"]}}},
+		"extensions":{"account_data":{"enabled":true},"receipts":{"enabled":true},"typing":{"enabled":true},"to_device":{"enabled":true},"e2ee":{"enabled":true}}}`
+	for path, body := range map[string]string{
+		"/v3/sync?set_presence=offline": "", "/v3/sync?set_presence=offline&filter=" + filter: "", "/v3/sync?set_presence=offline&since=" + token: "",
+		"/v3/sync?set_presence=offline&use_state_after=true&filter=" + filter + "&since=" + token: "",
+		"/v3/sync?set_presence=offline&full_state=true&filter=" + filter + "&since=" + token:      "",
+		"/v3/events?timeout=0&from=" + token:                                                      "", "/v3/initialSync?archived=true": "",
+		homeservertest.Path("/v3/rooms/{}/initialSync", room): "", "/v3/notifications": "",
+		slidingPath + "?set_presence=offline": sliding,
+	} {
+		method := map[bool]string{true: "GET", false: "POST"}[body == ""]
+		want, failures := "", 0
+		for n := 0; ; n++ { // at first the storage does not fail
+			srv, err := homeserver.New(homeservertest.Name, homeserver.WithStore(unclosed{st}), homeserver.WithLogger(slog.New(slog.DiscardHandler)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ask := func() (int, string) {
+				w := serve(srv, method, "/_matrix/client"+path, bob.Token, body)
+				letters := passing.ReplaceAll(w.Body.Bytes(), nil)
+				slices.Sort(letters) // the state has no order
+				return w.Code, string(letters)
+			}
+			st.FailAt(n, errors.New("disk on fire"))
+			status, answer := ask()
+			over := st.Calls() < n
+			st.FailAt(0, nil)
+			if n == 0 {
+				want = answer
+			}
+			if status == 500 {
+				failures++
+				status, answer = ask()
+			}
+			if status != 200 || answer != want {
+				t.Errorf("%s %s with failure %d: %d, another answer", method, path, n, status)
+			}
+			if err := srv.Close(); err != nil {
+				t.Error(err)
+			}
+			if over || n > 200 {
+				break
+			}
+		}
+		if failures < 10 {
+			t.Errorf("%s: the storage failed %d times only", path, failures)
+		}
 	}
 }

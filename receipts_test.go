@@ -2,6 +2,7 @@ package homeserver_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/tidwall/gjson"
@@ -74,6 +75,12 @@ func TestReceipts(t *testing.T) {
 	read(t, bob, room, "m.fully_read", one, nil)
 	same(t, "m.fully_read after an older one",
 		bob.Get(t, homeservertest.Path("/v3/user/{}/rooms/{}/account_data/m.fully_read", bob.User, room)).Raw, fmt.Sprintf(`{"event_id":%q}`, two))
+	// RCPT-13: it wakes those who wait, without anything else.
+	waiting := syncWith(t, bob, "", "").Get("next_batch").Str
+	told := make(chan gjson.Result, 1)
+	go func() { told <- syncWith(t, bob, waiting, "", "timeout", "20000") }()
+	read(t, bob, room, "m.fully_read", three, nil)
+	same(t, "m.fully_read alone", homeservertest.Room(<-told, "join", room).Get("account_data.events.#.content.event_id").Raw, fmt.Sprintf(`[%q]`, three))
 	// RCPT-14, UNRD-13
 	bob.Do(t, "PUT", homeservertest.Path("/v3/user/{}/rooms/{}/account_data/m.fully_read", bob.User, room), `{"event_id":"$x"}`).WantError(405, "M_BAD_JSON")
 
@@ -229,4 +236,5 @@ func TestUnreadThreads(t *testing.T) {
 	same(t, "threaded alone", seen().Get("thread_id").Str, "main")
 	read(t, bob, room, "m.read", last, nil)
 	same(t, "with the unthreaded one", seen().Get("thread_id").Raw, "")
+	same(t, "the unthreaded one alone", strings.Count(receiptsOf(syncWith(t, alice, token, ""), room).Raw, string(bob.User)), 1)
 }

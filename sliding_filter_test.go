@@ -37,6 +37,7 @@ func TestSlidingFilters(t *testing.T) {
 	alice.Put(t, homeservertest.Path("/v3/user/{}/account_data/m.direct", alice.User), direct)
 	alice.SetState(t, space, "m.space.child", string(plain), `{"via":["example.org"]}`)
 	alice.SetState(t, space, "m.space.child", "!gone:example.org", `{}`)
+	alice.SetState(t, space, "m.space.child", string(odd), `{}`) // is none any more
 	bob.SetState(t, foreign, "m.space.child", string(space), `{"via":["example.org"]}`)
 
 	ask := func(pos, filters string) gjson.Result {

@@ -238,6 +238,7 @@ func TestSyncRejoins(t *testing.T) {
 	}
 	token = next(token)
 	bob.Join(t, room)
+	tag("u.now")
 	for param, key := range map[string]string{"": "state", "true": "state_after"} {
 		var more []string
 		if param != "" {
@@ -249,7 +250,7 @@ func TestSyncRejoins(t *testing.T) {
 				t.Errorf("%s: membership of %s is %q, want %q: %s", key, user, got, want, joined)
 			}
 		}
-		same(t, "account data", joined.Get("account_data").Raw, `{"events":[{"content":{"tags":{"u.before":{},"u.meanwhile":{}}},"type":"m.tag"}]}`)
+		same(t, "account data", joined.Get("account_data").Raw, `{"events":[{"content":{"tags":{"u.before":{},"u.meanwhile":{},"u.now":{}}},"type":"m.tag"}]}`)
 	}
 	if room := homeservertest.Room(syncWith(t, bob, token, `{"room":{"account_data":{"not_types":["m.tag"]}}}`), "join", room); room.Get("account_data").Exists() {
 		t.Errorf("account data is filtered: %s", room)

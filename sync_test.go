@@ -370,6 +370,13 @@ func TestSyncAccountData(t *testing.T) {
 	second := syncWith(t, alice, token, "")
 	same(t, "changed", types(second.Get("account_data.events")), []string{"x"})
 	same(t, "changed in the room", types(homeservertest.Room(second, "join", room).Get("account_data.events")), []string{"m.marked_unread"})
+	// Of a room that one is not in nothing is told, its data either.
+	token = syncWith(t, alice, "", "").Get("next_batch").Str
+	for _, other := range []events.RoomID{hs.User(t, "bob").CreateRoom(t, nil), "!none:example.org"} {
+		alice.Put(t, homeservertest.Path("/v3/user/{}/rooms/{}/account_data/x", alice.User, other), `{}`)
+	}
+	same(t, "data of rooms outside", syncWith(t, alice, token, "").Get("rooms").Raw, "")
+	token = first.Get("next_batch").Str
 	// FILT-8, FILT-11
 	filtered := syncWith(t, alice, token, `{"account_data":{"not_types":["x"]},"room":{"account_data":{"types":[]}}}`)
 	if filtered.Get("account_data").Exists() || filtered.Get("rooms").Exists() {

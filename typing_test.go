@@ -2,6 +2,8 @@ package homeserver_test
 
 import (
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -55,6 +57,7 @@ func TestTyping(t *testing.T) {
 	bob.Do(t, "PUT", path(bob.User), `{"typing":"yes"}`).WantError(400, "M_BAD_JSON")
 	bob.Do(t, "PUT", path(alice.User), `{"typing":true}`).WantError(403, "M_FORBIDDEN")
 	alice.Do(t, "PUT", path(alice.User), `{"typing":true}`).WantError(403, "M_FORBIDDEN")
+	alice.Do(t, "PUT", path(alice.User), `{"typing":false}`).WantError(403, "M_FORBIDDEN")
 	hs.Anonymous().Do(t, "PUT", path(bob.User), `{"typing":true}`).WantError(401, "M_MISSING_TOKEN")
 }
 
@@ -82,4 +85,42 @@ func TestTypingEndsWithTheServer(t *testing.T) {
 	bob = again.Login(t, "bob")
 	same(t, "after a restart", typingIn(syncWith(t, bob, token, "", "timeout", "20000"), room), `[]`)
 	same(t, "in a first sync", typingIn(syncWith(t, bob, "", ""), room), "")
+}
+
+// TYP-3: how long somebody types who does not say so again.
+func TestTypingDeadlines(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		srv := newServer(t)
+		token := register(t, srv, "", "alice")
+		created := serve(srv, "POST", "/_matrix/client/v3/createRoom", token, `{}`).Body.String()
+		room := events.RoomID(gjson.Get(created, "room_id").Str)
+		types := func(body string) {
+			t.Helper()
+			path := "/_matrix/client" + homeservertest.Path("/v3/rooms/{}/typing/{}", room, "@alice:example.org")
+			if w := serve(srv, "PUT", path, token, body); w.Code != 200 {
+				t.Fatalf("%d %s", w.Code, w.Body)
+			}
+		}
+		after := func(what string, pass time.Duration, want string) {
+			t.Helper()
+			time.Sleep(pass)
+			synctest.Wait()
+			answer := gjson.Parse(serve(srv, "GET", "/_matrix/client/v3/sync?set_presence=offline", token, "").Body.String())
+			same(t, what, typingIn(answer, room), want)
+		}
+		const alice = `["@alice:example.org"]`
+		types(`{"typing":true}`)
+		after("without a timeout", 29*time.Second, alice)
+		after("and later", 2*time.Second, "")
+		types(`{"typing":true,"timeout":100000000}`)
+		after("with a very long one", 119*time.Second, alice)
+		after("and later", 2*time.Second, "")
+		types(`{"typing":true,"timeout":40000}`)
+		after("for some time", 30*time.Second, alice)
+		types(`{"typing":true,"timeout":40000}`)
+		after("said again", 30*time.Second, alice)
+		types(`{"typing":true,"timeout":1000}`)
+		after("for less", 2*time.Second, "")
+	})
 }

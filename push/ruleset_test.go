@@ -173,6 +173,8 @@ func TestChangesSurviveOtherDefaults(t *testing.T) {
 	}
 	master, _ := fewer.Rule(KindOverride, masterID)
 	equal(t, master.Enabled, true)
+	own, _ := fewer.Rule(KindOverride, "own2")
+	equal(t, own.Enabled, false)
 	call, _ := fewer.Rule(KindUnderride, ".m.rule.call")
 	equal(t, string(call.Actions), `[]`)
 	equal(t, call.Enabled, true) // which was not set

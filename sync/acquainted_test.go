@@ -33,6 +33,15 @@ func TestAcquaintancesAreBounded(t *testing.T) {
 	if again := as.told(one, mark, nil); again != mark {
 		t.Errorf("nothing more was told, and the mark is %s, was %s", again, mark)
 	}
+	// What was told to somebody with another mark is no more than that to them.
+	known := as.recall(one, mark)
+	next := as.told(one, "other", positions(1_000_000, 1))
+	if again := as.recall(one, next); len(known) == 0 || len(again) != 1 {
+		t.Errorf("%d are known after one was told", len(again))
+	}
+	if as.told(one, mark, nil) != "" || as.recall(one, mark) != nil {
+		t.Error("an old mark is known still")
+	}
 	var last deviceKey
 	for i := range 2*allAcquainted/maxAcquainted + 10 {
 		last = deviceKey{"@bob:example.org", fmt.Sprint(i)}

@@ -192,8 +192,8 @@ func (v *visit) tell(ctx context.Context, part string, until store.Pos, before b
 			return err
 		}
 	}
-	if len(t.events) == 0 && len(state) == 0 && !t.limited && !whole && !summary && data == nil && more.events == nil && !more.read {
-		return nil
+	if part == "join" && len(t.events) == 0 && len(state) == 0 && !t.limited && !whole && !summary && data == nil && more.events == nil && !more.read {
+		return nil // that they have left is told though a filter hides the event (SYNC-48)
 	}
 	if t.limited { // REL-9: else the client has heard of it all
 		if err := v.form.Bundle(ctx, v.scope, t.events...); err != nil {
@@ -248,7 +248,9 @@ func (v *visit) tellOnly(e *live.Event) {
 	w.open('{')
 	w.key("events")
 	w.open('[')
-	v.event(e)
+	if v.Filter.Room.Timeline.Match(e.Event) {
+		v.event(e)
+	}
 	w.close(']')
 	w.key("limited")
 	w.bool(false)

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,6 +68,25 @@ func TestPresenceChangesWithTime(t *testing.T) {
 		// PRES-5: offline leaves things as they are.
 		sync(Offline)()
 		expect("syncing unseen", Offline)
+		done = sync(Online)
+		sync(Offline)()
+		expect("syncing unseen beside", Online)
+		done()
+		// What is known of those who are long gone is forgotten.
+		time.Sleep(Grace + forgetAfter - time.Second)
+		if _, known := s.Of(alice); !known {
+			t.Error("forgotten before its time")
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if _, known := s.Of(alice); known || len(s.users) > 0 || s.recent.Len() > 0 {
+			t.Errorf("%d are known, %d of them in order", len(s.users), s.recent.Len())
+		}
+		// A clock that is set back does not bring activity of the future.
+		ahead := Presence{User: alice, State: Unavailable, LastActive: time.Now().Add(time.Hour)}
+		if got := string(s.AppendJSON(nil, ahead)); !strings.Contains(got, `"last_active_ago":0,`) {
+			t.Errorf("after the clock was set back: %s", got)
+		}
 		// PRES-9: nothing is announced while somebody stays online.
 		defer sync(Online)()
 		synctest.Wait()
