@@ -89,29 +89,41 @@ const (
 func (a *API) postSlidingSync(ctx context.Context, c *caller, in slidingIn) (rawJSON, error) {
 	r := sync.SlidingRequest{
 		User: c.User, Device: c.Device, Connection: in.Connection, Pos: in.Pos, TxnID: in.TxnID,
-		Timeout:       milliseconds(in.Timeout),
-		Lists:         make(map[string]sync.SlidingList, len(in.Lists)),
-		Subscriptions: make(map[events.RoomID]sync.SlidingRoom, len(in.Subscriptions)),
-		Extensions:    in.Extensions.request(),
+		Timeout: milliseconds(in.Timeout), Extensions: in.Extensions.request(),
 	}
-	if len(in.Lists) > maxSlidingLists {
-		return nil, mxerr.InvalidParam("lists", fmt.Sprintf("has more than %d lists", maxSlidingLists))
-	}
-	if len(in.Subscriptions) > maxSubscriptions {
-		return nil, mxerr.InvalidParam("room_subscriptions", fmt.Sprintf("has more than %d rooms", maxSubscriptions))
-	}
-	var err error
-	for name, l := range in.Lists {
-		if r.Lists[name], err = l.request(name, c.User); err != nil {
-			return nil, err
-		}
-	}
-	for id, room := range in.Subscriptions {
-		if r.Subscriptions[events.RoomID(id)], err = room.request("room_subscriptions."+id, c.User); err != nil {
-			return nil, err
-		}
+	list := func(l slidingList, at string) (sync.SlidingList, error) { return l.request(at, c.User) }
+	room := func(r slidingRoom, at string) (sync.SlidingRoom, error) { return r.request(at, c.User) }
+	if err := slidingParts(&r, in.Lists, list, in.Subscriptions, room, maxSubscriptions); err != nil {
+		return nil, err
 	}
 	return a.slide(ctx, r, in.SetPresence)
+}
+
+// slidingParts fills in the lists and the rooms of a request, in whatever form they are.
+func slidingParts[L, R any](
+	r *sync.SlidingRequest,
+	lists map[string]L, list func(l L, at string) (sync.SlidingList, error),
+	rooms map[string]R, room func(r R, at string) (sync.SlidingRoom, error), maxRooms int,
+) (err error) {
+	if len(lists) > maxSlidingLists {
+		return mxerr.InvalidParam("lists", fmt.Sprintf("has more than %d lists", maxSlidingLists))
+	}
+	if len(rooms) > maxRooms {
+		return mxerr.InvalidParam("room_subscriptions", fmt.Sprintf("has more than %d rooms", maxRooms))
+	}
+	r.Lists = make(map[string]sync.SlidingList, len(lists))
+	for name, l := range lists {
+		if r.Lists[name], err = list(l, "lists."+name); err != nil {
+			return err
+		}
+	}
+	r.Subscriptions = make(map[events.RoomID]sync.SlidingRoom, len(rooms))
+	for id, asked := range rooms {
+		if r.Subscriptions[events.RoomID(id)], err = room(asked, "room_subscriptions."+id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // slide answers a request in whatever form.
@@ -146,8 +158,7 @@ func (a *API) slide(ctx context.Context, r sync.SlidingRequest, setPresence stri
 	return rawJSON(answer), err
 }
 
-func (l *slidingList) request(name string, user events.UserID) (out sync.SlidingList, err error) {
-	at := "lists." + name
+func (l *slidingList) request(at string, user events.UserID) (out sync.SlidingList, err error) {
 	if out.SlidingRoom, err = l.slidingRoom.request(at, user); err != nil {
 		return out, err
 	}

@@ -2,10 +2,7 @@ package api
 
 import (
 	"context"
-	"fmt"
 
-	"github.com/ca4c8834/homeserver/events"
-	"github.com/ca4c8834/homeserver/internal/mxerr"
 	"github.com/ca4c8834/homeserver/sync"
 )
 
@@ -58,32 +55,15 @@ const maxV4Subscriptions = 100
 func (a *API) postSlidingSyncV4(ctx context.Context, c *caller, in slidingV4In) (rawJSON, error) {
 	r := sync.SlidingRequest{
 		User: c.User, Device: c.Device, Connection: in.Connection, Pos: in.Pos, V4: true,
-		Timeout:       milliseconds(in.Timeout),
-		Lists:         make(map[string]sync.SlidingList, len(in.Lists)),
-		Subscriptions: make(map[events.RoomID]sync.SlidingRoom, len(in.Subscriptions)),
-		Extensions:    in.Extensions.request(),
+		Timeout: milliseconds(in.Timeout), Extensions: in.Extensions.request(),
 	}
-	if len(in.Lists) > maxSlidingLists {
-		return nil, mxerr.InvalidParam("lists", fmt.Sprintf("has more than %d lists", maxSlidingLists))
-	}
-	if len(in.Subscriptions) > maxV4Subscriptions {
-		return nil, mxerr.InvalidParam("room_subscriptions", fmt.Sprintf("has more than %d rooms", maxV4Subscriptions))
-	}
-	var err error
-	for name, l := range in.Lists {
-		if r.Lists[name], err = l.request("lists." + name); err != nil {
-			return nil, err
-		}
-	}
-	for id, room := range in.Subscriptions {
-		if r.Subscriptions[events.RoomID(id)], err = room.request("room_subscriptions." + id); err != nil {
-			return nil, err
-		}
+	if err := slidingParts(&r, in.Lists, slidingV4List.request, in.Subscriptions, slidingV4Room.request, maxV4Subscriptions); err != nil {
+		return nil, err
 	}
 	return a.slide(ctx, r, in.SetPresence)
 }
 
-func (l *slidingV4List) request(at string) (out sync.SlidingList, err error) {
+func (l slidingV4List) request(at string) (out sync.SlidingList, err error) {
 	if out.SlidingRoom, err = l.slidingV4Room.request(at); err != nil {
 		return out, err
 	}
@@ -100,7 +80,7 @@ func (l *slidingV4List) request(at string) (out sync.SlidingList, err error) {
 	return out, err
 }
 
-func (r *slidingV4Room) request(at string) (out sync.SlidingRoom, err error) {
+func (r slidingV4Room) request(at string) (out sync.SlidingRoom, err error) {
 	out.TimelineLimit, err = timelineLimit(at, r.TimelineLimit)
 	out.LazyMembers = r.RequiredState.Lazy
 	out.Include, out.Exclude = statePatterns(r.RequiredState.Include), statePatterns(r.RequiredState.Exclude)
