@@ -95,10 +95,7 @@ func (p *person) decrypts(t *testing.T, room id.RoomID, eventID id.EventID) (str
 // has the keys is there any more to pass them on.
 func TestBackup(t *testing.T) {
 	t.Parallel()
-	server := start(t, t.TempDir())
-	register(t, server.url, "alice").stop()
-	register(t, server.url, "bob").stop()
-	phone, bob := login(t, server.url, "alice", encrypting(t)), login(t, server.url, "bob", encrypting(t))
+	server, phone, bob := startPair(t)
 	recoveryKey := phone.crossSigns(t)
 	said := make(map[id.EventID]string)
 	rooms := []id.RoomID{phone.encryptedRoom(t, bob), phone.encryptedRoom(t, bob)}
@@ -194,8 +191,7 @@ func TestBackup(t *testing.T) {
 // and finds out what became of it.
 func TestBackupVersions(t *testing.T) {
 	t.Parallel()
-	server := start(t, t.TempDir())
-	register(t, server.url, "alice").stop()
+	server := startWith(t, "alice")
 	alice := login(t, server.url, "alice", encrypting(t))
 	alice.crossSigns(t)
 	room := alice.encryptedRoom(t)

@@ -10,10 +10,7 @@ import (
 // that signs in later gets the keys of what is said from then on.
 func TestEncryption(t *testing.T) {
 	t.Parallel()
-	server := start(t, t.TempDir())
-	register(t, server.url, "alice").stop()
-	register(t, server.url, "bob").stop()
-	alice, bob := login(t, server.url, "alice", encrypting(t)), login(t, server.url, "bob", encrypting(t))
+	server, alice, bob := startPair(t)
 	room := alice.encryptedRoom(t, bob)
 
 	alice.says(t, room, "Nobody hears us.")
@@ -32,10 +29,7 @@ func TestEncryption(t *testing.T) {
 			t.Errorf("the server has a message that is not encrypted: %s", e.ID)
 		}
 	}
-	for _, p := range []*person{alice, bob, tablet} {
-		p.stop()
-	}
-	server.stop(t)
+	server.stop(t, alice, bob, tablet)
 }
 
 // What was on its way to a device that is away when the server crashes is not
@@ -74,8 +68,5 @@ func TestEncryptionAcrossCrash(t *testing.T) {
 	alice.says(t, room, "I am back.")
 	bob.reads(t, "I am back.")
 	tablet.reads(t, "I am back.")
-	for _, p := range []*person{alice, bob, tablet} {
-		p.stop()
-	}
-	server.stop(t)
+	server.stop(t, alice, bob, tablet)
 }

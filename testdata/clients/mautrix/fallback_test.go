@@ -62,10 +62,7 @@ func (p *person) claims(t *testing.T, other *person) (id.KeyID, mautrix.OneTimeK
 // used up, and makes new keys.
 func TestFallbackKey(t *testing.T) {
 	t.Parallel()
-	server := start(t, t.TempDir())
-	for _, name := range []string{"alice", "bob", "mallory"} {
-		register(t, server.url, name).stop()
-	}
+	server := startWith(t, "alice", "bob", "mallory")
 	alice, bob := login(t, server.url, "alice", encrypting(t)), login(t, server.url, "bob", encrypting(t))
 	mallory := login(t, server.url, "mallory")
 	room := alice.encryptedRoom(t, bob)
@@ -113,8 +110,5 @@ func TestFallbackKey(t *testing.T) {
 	bob.forgets()
 	bob.settles(t)
 	bob.syncsWith(t, "an unused fallback key again", unused)
-	for _, p := range []*person{alice, bob, mallory} {
-		p.stop()
-	}
-	server.stop(t)
+	server.stop(t, alice, bob, mallory)
 }

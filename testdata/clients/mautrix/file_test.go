@@ -15,10 +15,7 @@ import (
 // the message.
 func TestEncryptedFile(t *testing.T) {
 	t.Parallel()
-	server := start(t, t.TempDir())
-	register(t, server.url, "alice").stop()
-	register(t, server.url, "bob").stop()
-	alice, bob := login(t, server.url, "alice", encrypting(t)), login(t, server.url, "bob", encrypting(t))
+	server, alice, bob := startPair(t)
 	room := alice.encryptedRoom(t, bob)
 
 	for _, late := range []bool{false, true} {
@@ -79,8 +76,5 @@ func TestEncryptedFile(t *testing.T) {
 			t.Errorf("late %t: the file cannot be decrypted: %v", late, err)
 		}
 	}
-	for _, p := range []*person{alice, bob} {
-		p.stop()
-	}
-	server.stop(t)
+	server.stop(t, alice, bob)
 }

@@ -15,10 +15,7 @@ import (
 // refuse while it is not signed, and hand it over when it is.
 func TestRoomKeyRequest(t *testing.T) {
 	t.Parallel()
-	server := start(t, t.TempDir())
-	register(t, server.url, "alice").stop()
-	register(t, server.url, "bob").stop()
-	phone, bob := login(t, server.url, "alice", encrypting(t)), login(t, server.url, "bob", encrypting(t))
+	server, phone, bob := startPair(t)
 	recoveryKey := phone.crossSigns(t)
 	phone.follows(t, phone.UserID)
 	room := phone.encryptedRoom(t, bob)
@@ -51,20 +48,14 @@ func TestRoomKeyRequest(t *testing.T) {
 		text, err := tablet.decrypts(t, room, said)
 		return err == nil && text == encrypted.Content.AsMessage().Body
 	})
-	for _, p := range []*person{phone, tablet, bob} {
-		p.stop()
-	}
-	server.stop(t)
+	server.stop(t, phone, tablet, bob)
 }
 
 // A device that has lost a key asks the sender for it, who hands it over to those
 // devices alone that had it before.
 func TestRoomKeyRequestToSender(t *testing.T) {
 	t.Parallel()
-	server := start(t, t.TempDir())
-	register(t, server.url, "alice").stop()
-	register(t, server.url, "bob").stop()
-	alice, bob := login(t, server.url, "alice", encrypting(t)), login(t, server.url, "bob", encrypting(t))
+	server, alice, bob := startPair(t)
 	room := alice.encryptedRoom(t, bob)
 	said := alice.says(t, room, "Don't lose this.")
 	bob.reads(t, "Don't lose this.")
@@ -92,17 +83,13 @@ func TestRoomKeyRequestToSender(t *testing.T) {
 		withheld, _ := tablet.machine().CryptoStore.GetWithheldGroupSession(t.Context(), room, session.ID())
 		return withheld != nil && withheld.Code == event.RoomKeyWithheldUnauthorized
 	})
-	for _, p := range []*person{alice, bob, tablet} {
-		p.stop()
-	}
-	server.stop(t)
+	server.stop(t, alice, bob, tablet)
 }
 
 // Devices of a person pass secrets on to each other, if they are signed.
 func TestSecretSharing(t *testing.T) {
 	t.Parallel()
-	server := start(t, t.TempDir())
-	register(t, server.url, "alice").stop()
+	server := startWith(t, "alice")
 	phone := login(t, server.url, "alice", encrypting(t))
 	recoveryKey := phone.crossSigns(t)
 	phone.follows(t, phone.UserID)
@@ -142,8 +129,5 @@ func TestSecretSharing(t *testing.T) {
 	if err := <-refused; !errors.Is(err, context.Canceled) {
 		t.Errorf("the device that is not signed gets an answer: %v", err)
 	}
-	for _, p := range []*person{phone, stranger, tablet} {
-		p.stop()
-	}
-	server.stop(t)
+	server.stop(t, phone, stranger, tablet)
 }

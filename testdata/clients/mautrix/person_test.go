@@ -43,6 +43,23 @@ func register(t *testing.T, server, username string) *person {
 	return login(t, server, username)
 }
 
+// startWith runs the program, with accounts whose first devices have stopped.
+func startWith(t *testing.T, usernames ...string) *program {
+	t.Helper()
+	server := start(t, t.TempDir())
+	for _, name := range usernames {
+		register(t, server.url, name).stop()
+	}
+	return server
+}
+
+// startPair runs the program, with two people on devices that encrypt.
+func startPair(t *testing.T) (server *program, alice, bob *person) {
+	t.Helper()
+	server = startWith(t, "alice", "bob")
+	return server, login(t, server.url, "alice", encrypting(t)), login(t, server.url, "bob", encrypting(t))
+}
+
 // login signs in on a new device and syncs.
 func login(t *testing.T, server, username string, prepare ...func(*mautrix.Client)) *person {
 	t.Helper()

@@ -70,9 +70,13 @@ func start(t *testing.T, data string, flags ...string) *program {
 	return p
 }
 
-// stop ends the program gently; it must have logged no error.
-func (p *program) stop(t *testing.T) {
+// stop ends the program gently, after people have stopped; it must have logged no
+// error.
+func (p *program) stop(t *testing.T, people ...*person) {
 	t.Helper()
+	for _, who := range people {
+		who.stop()
+	}
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

@@ -38,10 +38,7 @@ func (p *person) signed(t *testing.T) bool {
 // password.
 func TestRecovery(t *testing.T) {
 	t.Parallel()
-	server := start(t, t.TempDir())
-	register(t, server.url, "alice").stop()
-	register(t, server.url, "bob").stop()
-	phone, bob := login(t, server.url, "alice", encrypting(t)), login(t, server.url, "bob", encrypting(t))
+	server, phone, bob := startPair(t)
 	phone.encryptedRoom(t, bob)
 	bob.follows(t, phone.UserID)
 
@@ -115,8 +112,5 @@ func TestRecovery(t *testing.T) {
 		t.Errorf("a signature with a replaced key: %v", err)
 	}
 
-	for _, p := range []*person{phone, tablet, laptop, watch, bob} {
-		p.stop()
-	}
-	server.stop(t)
+	server.stop(t, phone, tablet, laptop, watch, bob)
 }

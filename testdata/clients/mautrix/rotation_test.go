@@ -143,20 +143,14 @@ func TestRotationForMembers(t *testing.T) {
 	if _, err := carol.decrypts(t, room, between); !errors.Is(err, crypto.ErrNoSessionFound) { // history is shared, its keys are not
 		t.Errorf("carol reads what was said in her absence: %v", err)
 	}
-	for _, p := range all {
-		p.stop()
-	}
-	server.stop(t)
+	server.stop(t, all...)
 }
 
 // What a device said before it was deleted stays readable, even for those who
 // were away; it gets no keys from then on.
 func TestRotationForDevices(t *testing.T) {
 	t.Parallel()
-	server := start(t, t.TempDir())
-	register(t, server.url, "alice").stop()
-	register(t, server.url, "bob").stop()
-	alice, bob := login(t, server.url, "alice", encrypting(t)), login(t, server.url, "bob", encrypting(t))
+	server, alice, bob := startPair(t)
 	room := alice.encryptedRoom(t, bob)
 	tablet := login(t, server.url, "bob", encrypting(t))
 	tablet.wait(t, "the room", func(e *event.Event) bool { return e.RoomID == room && e.Type == event.StateEncryption })
@@ -198,8 +192,5 @@ func TestRotationForDevices(t *testing.T) {
 			t.Errorf("the new session was shared with %s: %t, %v", device.DeviceID, shared, err)
 		}
 	}
-	for _, p := range []*person{alice, bob} {
-		p.stop()
-	}
-	server.stop(t)
+	server.stop(t, alice, bob)
 }

@@ -61,9 +61,7 @@ func (p *person) keys(t *testing.T, users ...id.UserID) *mautrix.RespQueryKeys {
 // then on both are signed, and everybody sees it.
 func TestVerificationOfOwnDevice(t *testing.T) {
 	t.Parallel()
-	server := start(t, t.TempDir())
-	register(t, server.url, "alice").stop()
-	register(t, server.url, "bob").stop()
+	server := startWith(t, "alice", "bob")
 	phone, bob := loginToVerify(t, server.url, "alice"), login(t, server.url, "bob", encrypting(t))
 	phone.crossSigns(t)
 	phone.follows(t, phone.UserID)
@@ -113,19 +111,14 @@ func TestVerificationOfOwnDevice(t *testing.T) {
 	bob.says(t, room, "Which of you?")
 	phone.reads(t, "Which of you?")
 	tablet.reads(t, "Which of you?")
-	for _, p := range []*person{phone.person, tablet.person, laptop.person, bob} {
-		p.stop()
-	}
-	server.stop(t)
+	server.stop(t, phone.person, tablet.person, laptop.person, bob)
 }
 
 // Two people verify each other, in an encrypted room: each signs the other's
 // master key, which only they see, on all their devices.
 func TestVerificationOfAnotherUser(t *testing.T) {
 	t.Parallel()
-	server := start(t, t.TempDir())
-	register(t, server.url, "alice").stop()
-	register(t, server.url, "bob").stop()
+	server := startWith(t, "alice", "bob")
 	alice, bob := loginToVerify(t, server.url, "alice"), loginToVerify(t, server.url, "bob")
 	recoveryKey := alice.crossSigns(t)
 	bob.crossSigns(t)
@@ -164,8 +157,5 @@ func TestVerificationOfAnotherUser(t *testing.T) {
 			}
 		}
 	}
-	for _, p := range []*person{alice.person, tablet, bob.person} {
-		p.stop()
-	}
-	server.stop(t)
+	server.stop(t, alice.person, tablet, bob.person)
 }
