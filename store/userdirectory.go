@@ -15,7 +15,8 @@ type UserQuery struct {
 	// user is joined to as well, or to one that is open (Room.Open).
 	For events.UserID
 	// Limit bounds how many are found, Scan how many of the words that begin
-	// with the first one are looked at.
+	// with the first one are looked at. With For nobody is missed
+	// where these are too many: then the words of all who may be found are.
 	Limit, Scan int
 }
 

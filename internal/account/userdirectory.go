@@ -19,8 +19,10 @@ const (
 	directoryPage    = 10
 	maxDirectoryPage = 100
 	// directoryScan bounds how many users one search looks at: those whose word
-	// begins with what was asked for and whom the caller may not know.
+	// begins with what was asked for. After knownScan of them, of whom the caller
+	// knows too few, it looks at those whom the caller knows instead.
 	directoryScan = 2000
+	knownScan     = 200
 )
 
 // FoundUser is a user as the user directory shows them.
@@ -48,9 +50,9 @@ func (s *Service) SearchUsers(ctx context.Context, caller events.UserID, term st
 	if len(words) == 0 {
 		return nil, false, nil
 	}
-	q := store.UserQuery{Words: words, For: caller, Limit: int(min(limit, maxDirectoryPage)), Scan: directoryScan}
+	q := store.UserQuery{Words: words, For: caller, Limit: int(min(limit, maxDirectoryPage)), Scan: knownScan}
 	if s.AllUsersFindable {
-		q.For = ""
+		q.For, q.Scan = "", directoryScan
 	}
 	var (
 		users          []events.UserID

@@ -1,6 +1,9 @@
 package sqlstore
 
 import (
+	"cmp"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -57,7 +60,45 @@ func (v *view) FindUsers(q store.UserQuery) (users []events.UserID, all bool, er
 			return users, true, nil
 		}
 	}
+	if q.For != "" {
+		return v.findKnown(q)
+	}
 	return users, false, nil
+}
+
+// The members whom a certain user may find: in order, so that SQLite begins with the
+// rooms, and each as often as there is a reason to.
+const (
+	inSharedRooms = ` FROM hs_members m CROSS JOIN hs_members o ON o.room = m.room AND o.membership = 'join'` +
+		withWord + ` WHERE m.user_id = ? AND m.membership = 'join'`
+	inOpenRooms = ` FROM hs_rooms r CROSS JOIN hs_members o ON o.room = r.num AND o.membership = 'join'` + withWord + ` WHERE r.open = 1`
+	withWord    = ` CROSS JOIN hs_user_words w ON w.user_id = o.user_id AND w.word >= ? AND w.word < ?`
+)
+
+// findKnown is FindUsers by way of the rooms in which there are users to be found: it
+// misses none, and looks at all their members.
+func (v *view) findKnown(q store.UserQuery) (users []events.UserID, all bool, err error) {
+	first := map[events.UserID]string{} // the first of the words that begin with the query's first
+	for from, args := range map[string][]any{
+		inSharedRooms: {q.Words[0], beyond(q.Words[0]), string(q.For)}, inOpenRooms: {q.Words[0], beyond(q.Words[0])},
+	} {
+		for _, word := range q.Words[1:] {
+			args = append(args, word, beyond(word))
+		}
+		err := v.query(`SELECT w.word, w.user_id`+from+strings.Repeat(hasWord, len(q.Words)-1), func(r row) {
+			word, user := r.text(0), events.UserID(r.text(1))
+			if known, ok := first[user]; !ok || word < known {
+				first[user] = word
+			}
+		}, args...)
+		if err != nil {
+			return nil, false, err
+		}
+	}
+	users = slices.SortedFunc(maps.Keys(first), func(a, b events.UserID) int {
+		return cmp.Or(cmp.Compare(first[a], first[b]), cmp.Compare(a, b))
+	})
+	return users[:min(len(users), q.Limit)], len(users) <= q.Limit, nil
 }
 
 // beyond is after every text that begins with a prefix.

@@ -106,11 +106,29 @@ func userDirectory() []rule {
 				}
 			}
 			put(f, user(100), "word") // who is nowhere
+			join(open, user(0), "join")
+			put(f, user(3), "n3", "words", "word")
+			for i := range 50 { // strangers, who come first
+				put(f, events.UserID(fmt.Sprintf("@a%03d:x", i)), "word", "n3")
+			}
+			for _, words := range [][]string{{"word"}, {"wo", "w"}} { // Scan is too small, and nobody is missed
+				got, all := find(f, store.UserQuery{Words: words, For: alice, Limit: 100, Scan: 10})
+				equal(f, got, want)
+				equal(f, all, true)
+				got, all = find(f, store.UserQuery{Words: words, For: alice, Limit: 1, Scan: 10})
+				equal(f, got, want[:1])
+				equal(f, all, false)
+			}
+			for _, words := range [][]string{{"word", "n3"}, {"n3", "wor"}} {
+				got, all := find(f, store.UserQuery{Words: words, For: bob, Limit: 100, Scan: 10})
+				equal(f, got, []events.UserID{user(3)})
+				equal(f, all, true)
+			}
 			got, all := find(f, store.UserQuery{Words: []string{"word"}, For: alice, Limit: 100, Scan: 100})
 			equal(f, got, want)
 			equal(f, all, true)
 			got, _ = find(f, store.UserQuery{Words: []string{"word"}, For: bob, Limit: 100, Scan: 100})
-			equal(f, got, []events.UserID{user(3)})
+			equal(f, got, []events.UserID{user(0), user(3)})
 			f.update(func(tx store.Tx) error { return tx.SetRoomOpen(open, false) })
 			got, _ = find(f, store.UserQuery{Words: []string{"word"}, For: bob, Limit: 100, Scan: 100})
 			equal(f, len(got), 0)
