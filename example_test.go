@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 
 	"github.com/ca4c8834/homeserver"
@@ -124,6 +125,69 @@ func ExampleWithAuthProvider_tokens() {
 	srv.ServeHTTP(w, r)
 	fmt.Println(w.Body)
 	// Output: {"user_id":"@alice:example.org","device_id":"APP","is_guest":false}
+}
+
+// invitation is a stage of the program's own: it lets register who shows an
+// invitation.
+type invitation struct{ code string }
+
+// Type implements uia.Stage.
+func (invitation) Type() string { return "org.example.invitation" }
+
+// Check implements uia.Stage.
+func (i invitation) Check(_ context.Context, a uia.Attempt) (uia.Passed, error) {
+	var auth struct {
+		Code string `json:"code"`
+	}
+	if err := json.Unmarshal(a.Auth, &auth); err != nil || auth.Code != i.code { // a real one compares in constant time
+		return uia.Passed{}, &homeserver.Error{Status: http.StatusUnauthorized, Code: "M_UNAUTHORIZED", Message: "nobody has invited you"}
+	}
+	return uia.Passed{}, nil
+}
+
+// People register with an invitation, and prove who they are in the usual ways
+// for all else.
+func ExampleWithStages() {
+	stage := invitation{"welcome"}
+	srv, err := homeserver.New("example.org",
+		homeserver.WithRegistration(homeserver.RegistrationOpen),
+		homeserver.WithStages(stage),
+		homeserver.WithFlows(func(operation string, _ events.UserID, usual []uia.Flow) []uia.Flow {
+			if operation == uia.OpRegister {
+				return []uia.Flow{{stage.Type()}}
+			}
+			return usual
+		}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+	register := func(auth string) {
+		r := httptest.NewRequest("POST", "/_matrix/client/v3/register",
+			strings.NewReader(`{"username":"alice","password":"wonderland","inhibit_login":true,"auth":`+auth+`}`))
+		w := httptest.NewRecorder()
+		srv.ServeHTTP(w, r)
+		fmt.Println(w.Code)
+	}
+	register(`{"type":"org.example.invitation","code":"please"}`)
+	register(`{"type":"org.example.invitation","code":"welcome"}`)
+	// Output:
+	// 401
+	// 200
+}
+
+// Everybody has room for a hundred megabytes.
+func ExampleWithMediaRules() {
+	srv, err := homeserver.New("example.org", homeserver.WithMediaRules(homeserver.MediaRules{
+		MaxUpload: 10 << 20,
+		Quota: func(context.Context, events.UserID) (homeserver.MediaQuota, error) {
+			return homeserver.MediaQuota{Bytes: 100 << 20}, nil
+		},
+	}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
 }
 
 // A user who is signed in at the program gets a session at the homeserver
