@@ -255,6 +255,17 @@ func WithFlows(choose func(operation string, user events.UserID, usual []uia.Flo
 	}
 }
 
+// accountConfig is what all options say about accounts. The services that they work
+// with are not in it.
+func (c *config) accountConfig() account.Config {
+	a := c.accounts
+	a.Store, a.Server, a.Now, a.Logger = c.store, c.name, c.now, c.logger
+	a.Provider, a.PublicURL, a.Cost, a.Services = c.provider, c.publicURL, c.cost, c.services
+	a.Registration, a.RegistrationTokens = account.Registration(c.registration), c.registrationTokens
+	a.AllUsersFindable = c.openUserDirectory
+	return a
+}
+
 // needsURL remembers what does not work without the public URL.
 func (c *config) needsURL(needed bool, option string) {
 	if needed {

@@ -125,13 +125,9 @@ func build(cfg *config) (*Server, error) {
 	})
 	lists := devicelist.New(memory)
 	s.presence = presence.New(presence.Config{Memory: memory, Now: cfg.now, Logger: cfg.logger, Disabled: cfg.noPresence})
-	accounts := cfg.accounts
-	accounts.Store, accounts.Server, accounts.Now, accounts.Logger = cfg.store, cfg.name, cfg.now, cfg.logger
-	accounts.Provider, accounts.PublicURL = cfg.provider, cfg.publicURL
-	accounts.Registration, accounts.RegistrationTokens = account.Registration(cfg.registration), cfg.registrationTokens
-	accounts.Cost, accounts.Limiter, accounts.AllUsersFindable = cfg.cost, limiter, cfg.openUserDirectory
-	accounts.Services = cfg.services
-	accounts.Waker, accounts.DeviceLists, accounts.Rooms, accounts.Presence, accounts.PushRules = memory, lists, s.rooms, s.presence, rules
+	accounts := cfg.accountConfig()
+	accounts.Limiter, accounts.Waker, accounts.DeviceLists = limiter, memory, lists
+	accounts.Rooms, accounts.Presence, accounts.PushRules = s.rooms, s.presence, rules
 	if len(cfg.identityServers) > 0 {
 		accounts.IdentityServers = identity.Bindings{Client: s.outbound, Trusted: cfg.identityServers, Signer: signer}
 	}
@@ -194,15 +190,8 @@ func build(cfg *config) (*Server, error) {
 			"uk.half-shot.msc2666.query_mutual_rooms": true, // CLIENT-16
 		},
 	})
-	if cfg.notices != "" {
-		if err := s.makeUser(cfg.notices); err != nil {
-			return nil, errors.Join(fmt.Errorf("make user for notices: %w", err), s.pushers.Close())
-		}
-	}
-	for _, service := range cfg.services.All() {
-		if err := s.makeUser(service.Sender); err != nil {
-			return nil, errors.Join(fmt.Errorf("make user of application service %q: %w", service.ID, err), s.pushers.Close())
-		}
+	if err := s.makeUsers(cfg); err != nil {
+		return nil, errors.Join(err, s.pushers.Close())
 	}
 	s.chores = startChores(cfg.logger,
 		chore{name: "spread changed profiles", do: s.accounts.SpreadProfiles, atOnce: true},

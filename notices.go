@@ -3,6 +3,7 @@ package homeserver
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
@@ -73,6 +74,22 @@ func (s *Server) SendNotice(ctx context.Context, user events.UserID, n Notice) (
 // is no error.
 func (s *Server) UnpinNotice(ctx context.Context, user events.UserID, notice events.EventID) error {
 	return s.rooms.UnpinNotice(ctx, user, notice)
+}
+
+// makeUsers makes the users that act for the server and for application services, if
+// they are not there yet.
+func (s *Server) makeUsers(cfg *config) error {
+	if cfg.notices != "" {
+		if err := s.makeUser(cfg.notices); err != nil {
+			return fmt.Errorf("make user for notices: %w", err)
+		}
+	}
+	for _, service := range cfg.services.All() {
+		if err := s.makeUser(service.Sender); err != nil {
+			return fmt.Errorf("make user of application service %q: %w", service.ID, err)
+		}
+	}
+	return nil
 }
 
 // makeUser sees to it that there is a user for what the server or the host does by
