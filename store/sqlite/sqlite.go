@@ -15,9 +15,9 @@
 // A database belongs to one Store at a time, because positions are counted in
 // memory. [Open] refuses one that another process or Store has open, and waits a
 // second for it to end; an empty "-lock" file beside the database serves this
-// and stays. With [OpenDB] that is up to the host. Other programs may read a
-// database. A second writer is noticed, and its victim's Update fails instead of
-// mixing up positions.
+// and stays, with a "-lock-journal" while the database is open. With [OpenDB] that
+// is up to the host. Other programs may read a database. A second writer is noticed,
+// and its victim's Update fails instead of mixing up positions.
 //
 // # Schema
 //
