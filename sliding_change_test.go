@@ -3,6 +3,7 @@ package homeserver_test
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -244,4 +245,22 @@ func TestSlidingRoomChanges(t *testing.T) {
 	entry = slid(s.next(t), other)
 	same(t, "initial", entry.Get("initial").Raw, "true")
 	same(t, "what there was", bodies(entry.Get("timeline")), []string{"hello"})
+}
+
+// SLIDE-16: a room that is forgotten while memory does not follow its user goes from the lists of their connections.
+func TestSlidingForgottenMeanwhile(t *testing.T) {
+	t.Parallel()
+	var late atomic.Int64
+	hs := homeservertest.New(t, homeserver.WithClock(func() time.Time { return time.Now().Add(time.Duration(late.Load())) }))
+	alice, bob, carol := hs.User(t, "alice"), hs.User(t, "bob"), hs.User(t, "carol")
+	room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+	bob.Join(t, room)
+	alice.Post(t, homeservertest.Path("/v3/rooms/{}/kick", room), map[string]any{"user_id": bob.User})
+	s := &slider{Client: bob, body: list(1, `[]`)}
+	same(t, "kicked", s.next(t).Get("lists.all.count").Raw, "1")
+	same(t, "still", s.next(t).Get("lists.all.count").Raw, "1")
+	late.Store(int64(time.Hour))
+	syncWith(t, carol, "", "", "set_presence", "offline") // whose coming makes room for her
+	bob.Post(t, homeservertest.Path("/v3/rooms/{}/forget", room), `{}`)
+	same(t, "forgotten", s.next(t).Get("lists.all.count").Raw, "0")
 }

@@ -15,6 +15,7 @@ import (
 // be made anew at any time.
 type roster struct {
 	upTo    store.Pos // changes up to here are in it
+	from    store.Pos // live.User.From, before which nobody has noticed what was forgotten
 	forgets int       // live.User.Forgets at that time
 	lists   map[string]*roll
 	at      map[store.RoomNum]store.Pos // where the rooms are in the lists
@@ -103,7 +104,7 @@ func (s *slide) follow(ctx context.Context) (err error) {
 // rooms that have changed.
 func (s *slide) followable() bool {
 	r := &s.conn.roster
-	if r.lists == nil || len(r.lists) != len(s.Lists) || r.forgets != s.user.Forgets() {
+	if r.lists == nil || len(r.lists) != len(s.Lists) || r.from != s.user.From || r.forgets != s.user.Forgets() {
 		return false
 	}
 	for name, l := range s.Lists {
@@ -155,7 +156,7 @@ func (s *slide) move(ctx context.Context, c *live.RoomChange) error {
 func (s *slide) list(ctx context.Context) error {
 	r := &s.conn.roster
 	s.conn.gone++
-	*r = roster{upTo: s.until, forgets: s.user.Forgets(), lists: map[string]*roll{}}
+	*r = roster{upTo: s.until, from: s.user.From, forgets: s.user.Forgets(), lists: map[string]*roll{}}
 	var err error
 	if r.sieve, err = s.newSieve(ctx); err != nil {
 		return err

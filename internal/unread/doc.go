@@ -16,8 +16,8 @@
 //
 // # What counts
 //
-// An event counts if the user's rules, as they are now, say notify, and is a highlight if
-// they say that too. It does not if the user sent it, it was redacted, its sender is
+// An event counts if the user's rules, as they are when it is counted, say notify, and is a
+// highlight if they say that too. It does not if the user sent it, it was redacted, its sender is
 // ignored, or the user could not see it. Whoever sends something has read what is before
 // it.
 //
