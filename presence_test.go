@@ -54,6 +54,7 @@ func TestPresence(t *testing.T) {
 	}{{bob, true}, {carol, false}, {erin, true}, {frank, false}} {
 		same(t, "alice is told of "+string(tt.c.User), presenceOf(all, tt.c.User).Exists(), tt.want)
 	}
+	same(t, "PRES-7: being online is activity", presenceOf(all, erin.User).Get("last_active_ago").Exists(), true)
 	token = answer.Get("next_batch").Str
 	// PRES-1, PRES-3: a state and a message of one's own; the content of GET is the same.
 	bob.Put(t, path(bob.User), `{"presence":"unavailable","status_msg":"tea"}`)

@@ -52,6 +52,15 @@ func TestTyping(t *testing.T) {
 	next()
 	alice.Leave(t, room)
 	same(t, "after leaving", next(), `[]`)
+	// TYP-5: that it is over is told, wherever somebody types then.
+	for _, is := range []bool{true, false} {
+		bob.Put(t, path(bob.User), map[string]any{"typing": is})
+	}
+	other := bob.CreateRoom(t, nil)
+	bob.Put(t, homeservertest.Path("/v3/rooms/{}/typing/{}", other, bob.User), `{"typing":true}`)
+	over := syncWith(t, bob, token, "")
+	same(t, "it is over here", typingIn(over, room), `[]`)
+	same(t, "and begins there", typingIn(over, other), `["@bob:example.org"]`)
 	// TYP-1, TYP-2
 	bob.Do(t, "PUT", path(bob.User), `{}`).WantError(400, "M_MISSING_PARAM")
 	bob.Do(t, "PUT", path(bob.User), `{"typing":"yes"}`).WantError(400, "M_BAD_JSON")
@@ -77,13 +86,20 @@ func TestTypingEndsWithTheServer(t *testing.T) {
 	room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
 	bob.Join(t, room)
 	alice.Put(t, homeservertest.Path("/v3/rooms/{}/typing/{}", room, alice.User), `{"typing":true,"timeout":100000}`)
+	done := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+	bob.Join(t, done)
+	for _, is := range []bool{true, false} {
+		alice.Put(t, homeservertest.Path("/v3/rooms/{}/typing/{}", done, alice.User), map[string]any{"typing": is})
+	}
 	token := syncWith(t, bob, "", "").Get("next_batch").Str
 	if err := hs.Close(); err != nil {
 		t.Fatal(err)
 	}
 	again := start()
 	bob = again.Login(t, "bob")
-	same(t, "after a restart", typingIn(syncWith(t, bob, token, "", "timeout", "20000"), room), `[]`)
+	answer := syncWith(t, bob, token, "", "timeout", "20000")
+	same(t, "after a restart", typingIn(answer, room), `[]`)
+	same(t, "where it was over before", typingIn(answer, done), "")
 	same(t, "in a first sync", typingIn(syncWith(t, bob, "", ""), room), "")
 }
 
@@ -122,5 +138,14 @@ func TestTypingDeadlines(t *testing.T) {
 		after("said again", 30*time.Second, alice)
 		types(`{"typing":true,"timeout":1000}`)
 		after("for less", 2*time.Second, "")
+		for range 100 {
+			types(`{"typing":true,"timeout":60000}`)
+			time.Sleep(50 * time.Second)
+		}
+		typed := room
+		room = events.RoomID(gjson.Get(serve(srv, "POST", "/_matrix/client/v3/createRoom", token, `{}`).Body.String(), "room_id").Str)
+		types(`{"typing":true}`)
+		room = typed
+		after("for hours, and elsewhere too", 0, alice)
 	})
 }
