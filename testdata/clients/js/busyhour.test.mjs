@@ -48,6 +48,7 @@ class Watcher {
         });
         this.client.on(ClientEvent.SyncUnexpectedError, (fault) => this.faults.push(fault));
         this.client.on(RoomEvent.TimelineReset, (room) => this.gappy.add(room.roomId));
+        this.client.on(ClientEvent.Room, seeGaps);
         if (this.gaps) {
             this.options.filter = new Filter(this.session.userId);
             this.options.filter.setUnreadThreadNotifications(true);
@@ -75,6 +76,16 @@ class Watcher {
         assert.equal(this.restarted > 1, this.restarts);
         assert.ok(this.gappy.size > 0 || !this.gaps, `${this.session.userId} has seen no gaps`);
     }
+}
+
+/**
+ * Lets the SDK see all gaps of a room. If it has an event of a limited timeline already, it supposes that it has all that lies
+ * before it (processSyncResponse in its sync.ts). But it looks for the event in threads too, and a reply comes with its
+ * thread, from /relations, before its turn in /sync. What lies between then never comes, or in the wrong place.
+ * Only the room's own timeline can tell.
+ */
+function seeGaps(room) {
+    room.getTimelineForEvent = (id) => room.getUnfilteredTimelineSet().getTimelineForEvent(id);
 }
 
 test("a busy hour", { timeout: 240_000 }, async (t) => {

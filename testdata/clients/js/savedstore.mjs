@@ -17,7 +17,13 @@ export class SavedStore extends MemoryStore {
         return JSON.stringify(this.#sync.getJSON(true));
     }
 
+    /**
+     * Who left and was invited again since the last sync is told of the invite alone. The accumulator keeps the room
+     * as a joined one then (accumulateRoom in the SDK's sync-accumulator.ts), unless it hears of the leave first.
+     */
     async setSyncData(answer) {
+        const leave = Object.fromEntries(Object.keys(answer.rooms?.invite ?? {}).map((id) => [id, {}]));
+        this.#sync.accumulate({ next_batch: answer.next_batch, rooms: { leave } });
         this.#sync.accumulate(answer);
     }
 
