@@ -6,6 +6,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/homeservertest"
 )
 
@@ -255,4 +256,76 @@ func TestSyncRejoins(t *testing.T) {
 	if room := homeservertest.Room(syncWith(t, bob, token, `{"room":{"account_data":{"not_types":["m.tag"]}}}`), "join", room); room.Get("account_data").Exists() {
 		t.Errorf("account data is filtered: %s", room)
 	}
+}
+
+// Who is asked back before they were told of their leave is told of the invite alone
+// (SYNC-26), and of what they have missed when they come: of members who changed
+// before the leave, too, whom lazy loading would leave out (SYNC-31).
+func TestSyncRejoinsByInvite(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		back func(alice, bob *homeservertest.Client, room events.RoomID) // once or several times
+	}{
+		{"left and invited", func(alice, bob *homeservertest.Client, room events.RoomID) {
+			bob.Leave(t, room)
+			alice.Invite(t, room, bob.User)
+		}},
+		{"left, came back, left and invited", func(alice, bob *homeservertest.Client, room events.RoomID) {
+			bob.Leave(t, room)
+			bob.Join(t, room)
+			bob.Leave(t, room)
+			alice.Invite(t, room, bob.User)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			hs := homeservertest.New(t)
+			alice, bob, carol := hs.User(t, "alice"), hs.User(t, "bob"), hs.User(t, "carol")
+			room := alice.CreateRoom(t, `{"preset":"public_chat","name":"Tea"}`) // whose members are no heroes
+			bob.Join(t, room)
+			carol.Join(t, room)
+			const lazy = `{"room":{"state":{"lazy_load_members":true},"timeline":{"limit":2}}}`
+			first := syncWith(t, bob, "", lazy)
+			carol.Put(t, homeservertest.Path("/v3/profile/{}/displayname", carol.User), `{"displayname":"Caroline"}`)
+			tt.back(alice, bob, room)
+			invited := syncWith(t, bob, first.Get("next_batch").Str, lazy)
+			if !homeservertest.HasRoom("invite", room)(invited) || homeservertest.HasRoom("leave", room)(invited) {
+				t.Fatalf("asked back: %s", invited)
+			}
+			bob.Join(t, room)
+			alice.Say(t, room, "Hello again")
+			for param, key := range map[string]string{"false": "state", "true": "state_after"} {
+				joined := homeservertest.Room(syncWith(t, bob, invited.Get("next_batch").Str, lazy, "use_state_after", param), "join", room)
+				same(t, "carol in "+key, joined.Get(key+`.events.#(state_key=="@carol:example.org").content.displayname`).Str, "Caroline")
+			}
+		})
+	}
+}
+
+// Who is told of what became of them after they left is told who did it, like of all
+// senders (SYNC-29), unless that is told already.
+func TestSyncBannedAfterLeaving(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob, carol := hs.User(t, "alice"), hs.User(t, "bob"), hs.User(t, "carol")
+	room := alice.CreateRoom(t, `{"preset":"public_chat","name":"Tea","power_level_content_override":{"users":{"@alice:example.org":100,"@carol:example.org":50}},"room_version":"10"}`)
+	carol.Join(t, room)
+	bob.Join(t, room)
+	const lazy = `{"room":{"state":{"lazy_load_members":true},"timeline":{"limit":1}}}`
+	token := syncWith(t, bob, "", lazy).Get("next_batch").Str
+	bob.Leave(t, room)
+	token = syncWith(t, bob, token, lazy).Get("next_batch").Str
+	carol.Post(t, homeservertest.Path("/v3/rooms/{}/ban", room), `{"user_id":"@bob:example.org"}`)
+	for param, want := range map[string][]string{
+		"false": {"m.room.member/@carol:example.org"},
+		"true":  {"m.room.member/@bob:example.org", "m.room.member/@carol:example.org"},
+	} {
+		key := map[string]string{"false": "state", "true": "state_after"}[param]
+		banned := homeservertest.Room(syncWith(t, bob, token, lazy, "use_state_after", param), "leave", room)
+		same(t, key, stateKeys(banned.Get(key+".events")), want)
+	}
+	// Without lazy loading all members were told before.
+	banned := homeservertest.Room(syncWith(t, bob, token, `{"room":{"timeline":{"limit":1}}}`), "leave", room)
+	same(t, "state with all members", banned.Get("state.events").Raw, "[]")
 }

@@ -158,8 +158,7 @@ func (v *visit) leave(ctx context.Context, forgotten bool) error {
 	case v.end == 0 && !recent: // an invite declined long ago
 		return nil
 	case v.end == 0, recent && v.end <= v.since: // nothing to see but the own event
-		v.tellOnly(v.member)
-		return nil
+		return v.tellOnly(ctx, v.member)
 	}
 	return v.tell(ctx, "leave", v.member.Pos, recent && v.scope.MembershipAt(v.since) == events.MembershipJoin && !v.FullState)
 }
@@ -200,6 +199,43 @@ func (v *visit) tell(ctx context.Context, part string, until store.Pos, before b
 			return err
 		}
 	}
+	v.write(part, t, state)
+	if summary {
+		v.summary()
+	}
+	if part == "join" {
+		if err := v.unread(ctx, until); err != nil {
+			return err
+		}
+	}
+	if more.events != nil {
+		writeEvents(v.out, "ephemeral", more.events)
+	}
+	if data != nil {
+		writeEvents(v.out, "account_data", data)
+	}
+	v.out.close('}')
+	return nil
+}
+
+// tellOnly writes a "leave" section with one event, and with whom it is about and whom
+// by if the client needs to be told.
+func (v *visit) tellOnly(ctx context.Context, e *live.Event) error {
+	t := timeline{start: e.Pos - 1}
+	if v.Filter.Room.Timeline.Match(e.Event) {
+		t.events = append(t.events, e)
+	}
+	state, err := v.state(ctx, t, e.Pos, false)
+	if err != nil {
+		return err
+	}
+	v.write("leave", t, state)
+	v.out.close('}')
+	return nil
+}
+
+// write begins a section with a timeline and the state that goes with it.
+func (v *visit) write(part string, t timeline, state []*live.Event) {
 	w := v.begin(part)
 	w.key("timeline")
 	w.open('{')
@@ -223,47 +259,6 @@ func (v *visit) tell(ctx context.Context, part string, until store.Pos, before b
 		v.event(e)
 	}
 	w.closeEvents()
-	if summary {
-		v.summary()
-	}
-	if part == "join" {
-		if err := v.unread(ctx, until); err != nil {
-			return err
-		}
-	}
-	if more.events != nil {
-		writeEvents(w, "ephemeral", more.events)
-	}
-	if data != nil {
-		writeEvents(w, "account_data", data)
-	}
-	w.close('}')
-	return nil
-}
-
-// tellOnly writes a "leave" section with one event and nothing else.
-func (v *visit) tellOnly(e *live.Event) {
-	w := v.begin("leave")
-	w.key("timeline")
-	w.open('{')
-	w.key("events")
-	w.open('[')
-	if v.Filter.Room.Timeline.Match(e.Event) {
-		v.event(e)
-	}
-	w.close(']')
-	w.key("limited")
-	w.bool(false)
-	w.key("prev_batch")
-	w.string(reader.Token(e.Pos - 1))
-	w.close('}')
-	if v.StateAfter == "" {
-		w.openEvents("state")
-	} else if w.openEvents(v.StateAfter); v.Filter.Room.State.Match(e.Event) { // SYNC-23
-		v.event(e)
-	}
-	w.closeEvents()
-	w.close('}')
 }
 
 // begin begins the room's section.

@@ -59,7 +59,7 @@ func (v *visit) addChangedMembers(ctx context.Context, list []*live.Event, at st
 		if err := v.Memory.View(ctx, v.scope.Load); err != nil {
 			return nil, err
 		}
-		if since = v.scope.LeftBefore(since); since == 0 { // never told
+		if since = v.scope.ToldBefore(since); since == 0 { // never told
 			return list, nil
 		}
 	}

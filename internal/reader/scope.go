@@ -190,17 +190,36 @@ func (s *Scope) WasJoined() bool {
 
 // LastLeft is the position at which the user last ceased to be joined; 0 if they
 // never were. The scope must be loaded.
-func (s *Scope) LastLeft() store.Pos { return s.LeftBefore(store.MaxPos) }
+func (s *Scope) LastLeft() store.Pos {
+	pos, _ := s.leftBefore(store.MaxPos)
+	return pos
+}
 
-// LeftBefore is LastLeft as it was at a position. The scope must be loaded.
-func (s *Scope) LeftBefore(pos store.Pos) store.Pos {
-	for i := len(s.history) - 2; i >= 0; i-- {
-		after := s.history[i+1]
-		if s.history[i].value == events.MembershipJoin && after.value != events.MembershipJoin && after.pos <= pos {
-			return after.pos
+// ToldBefore is the position up to which a client has been told of the room at least
+// whose token is of a position at which the user was not joined; 0 if it never was told.
+// That is where the user left. But if they were invited since, or knocked, a client that
+// did not come in between has heard of that alone (SYNC-26), perhaps after several stays:
+// then it is where they first joined. The scope must be loaded.
+func (s *Scope) ToldBefore(pos store.Pos) store.Pos {
+	left, i := s.leftBefore(pos)
+	if left == 0 || !slices.ContainsFunc(s.history[i:], func(m membershipSince) bool {
+		return m.pos <= pos && (m.value == events.MembershipInvite || m.value == events.MembershipKnock)
+	}) {
+		return left
+	}
+	i = slices.IndexFunc(s.history, func(m membershipSince) bool { return m.value == events.MembershipJoin })
+	return s.history[i].pos
+}
+
+// leftBefore is LastLeft as it was at a position, and its index in the history.
+func (s *Scope) leftBefore(pos store.Pos) (store.Pos, int) {
+	for i := len(s.history) - 1; i > 0; i-- {
+		left := s.history[i]
+		if s.history[i-1].value == events.MembershipJoin && left.value != events.MembershipJoin && left.pos <= pos {
+			return left.pos, i
 		}
 	}
-	return 0
+	return 0, 0
 }
 
 // visibilityAt is the history visibility right after a position (VIS-2).
