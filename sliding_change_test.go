@@ -245,6 +245,10 @@ func TestSlidingRoomChanges(t *testing.T) {
 	entry = slid(s.next(t), other)
 	same(t, "initial", entry.Get("initial").Raw, "true")
 	same(t, "what there was", bodies(entry.Get("timeline")), []string{"hello"})
+	// SLIDE-21: what it is called since is nothing to find it by.
+	alice.SetState(t, other, "m.room.name", "", `{"name":"between us"}`)
+	found := slide(t, bob, "", `{"conn_id":"y","lists":{"a":{"timeline_limit":1,"filters":{"room_name_like":"between"}}}}`)
+	same(t, "found by its later name", found.Get("lists.a.count").Raw, "0")
 }
 
 // SLIDE-16: a room that is forgotten while memory does not follow its user goes from the lists of their connections.
