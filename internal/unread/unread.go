@@ -55,6 +55,8 @@ type Service struct {
 	reader *reader.Reader
 	rules  Rules
 
+	prepared prepared
+
 	mu         sync.Mutex
 	remembered map[key]entry
 }
@@ -282,7 +284,7 @@ func (c *count) run(ctx context.Context, until store.Pos) error {
 			}
 			out := push.Outcome{}
 			if !mine {
-				if out = rules.Evaluate(push.NewEvent(e.Event, room), member); !out.Notify {
+				if out = c.service.prepared.evaluate(rules, e, room, member); !out.Notify {
 					continue
 				}
 			}
