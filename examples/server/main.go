@@ -96,7 +96,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 // limitMemory has the garbage collector keep the memory in use small, and returns what
 // tells it of connections: all else that the server remembers is bounded, and fits
 // under the limit without any. A burst of garbage, such as many logins make, would
-// otherwise stay for minutes.
+// otherwise stay for minutes. Below the limit, there is no hurry to collect.
 func limitMemory() func(net.Conn, http.ConnState) {
 	const (
 		withoutConnections = 80 << 20
@@ -104,6 +104,9 @@ func limitMemory() func(net.Conn, http.ConnState) {
 		step               = 256      // connections; changing the limit stops the world for a moment
 	)
 	debug.SetMemoryLimit(withoutConnections + step*perConnection)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
 	var open atomic.Int64
 	return func(_ net.Conn, state http.ConnState) {
 		change := int64(0)
