@@ -357,7 +357,8 @@ func WithoutPresence() Option {
 
 // WithRoomMemory sets roughly how many bytes the rooms that are in use may take in
 // memory: about 1 KB for a member or a state event. Rooms beyond that are read again
-// when they are needed, which takes about a millisecond each. Default: 24 MiB.
+// when they are needed, which takes about a millisecond each. Default: 64 MiB, which are
+// a thousand rooms of fifty members.
 func WithRoomMemory(bytes int) Option {
 	return func(c *config) {
 		if c.roomMemory = bytes; bytes <= 0 {

@@ -17,7 +17,7 @@ import (
 func BenchmarkIncrementalSync(b *testing.B) {
 	for _, rooms := range []int{60, 2000, 5000} {
 		b.Run(fmt.Sprint(rooms, " rooms"), func(b *testing.B) {
-			d := newDirect(b, filepath.Join(b.TempDir(), "bench.db"), homeserver.WithRoomMemory(256<<20))
+			d := newDirect(b, filepath.Join(b.TempDir(), "bench.db"))
 			alice, bob := d.user("alice"), d.user("bob")
 			var room string
 			for range rooms {
@@ -77,12 +77,12 @@ func BenchmarkDelivery(b *testing.B) {
 	}
 }
 
-// A first sync of a busy account: with all its rooms in memory, and with the memory
-// that a server has by default, into which they don't fit.
+// A first sync of a busy account: with all its rooms in memory, just after a start, and
+// with so little memory that they don't fit.
 func BenchmarkInitialSync(b *testing.B) {
 	const rooms, members = 1000, 50
 	file := filepath.Join(b.TempDir(), "bench.db")
-	d := newDirect(b, file, homeserver.WithRoomMemory(256<<20))
+	d := newDirect(b, file)
 	alice := d.user("alice")
 	var others []string
 	for i := range members - 1 {
@@ -119,7 +119,7 @@ func BenchmarkInitialSync(b *testing.B) {
 	if err := d.srv.Close(); err != nil {
 		b.Fatal(err)
 	}
-	d = newDirect(b, file)
+	d = newDirect(b, file, homeserver.WithRoomMemory(24<<20))
 	measure("lazy from the store", lazy)
 	measure("full with little memory", "")
 	measure("lazy with little memory", lazy)

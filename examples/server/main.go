@@ -70,7 +70,7 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // broken connections
 	}
 	if os.Getenv("GOMEMLIMIT") == "" { // somebody else's wish comes first
-		web.ConnState = limitMemory()
+		web.ConnState = limitMemory(int64(s.roomMemory) << 20)
 	}
 	scheme := "http"
 	if s.tlsCert != "" {
@@ -97,12 +97,12 @@ func serve(ctx context.Context, s settings, log *slog.Logger) error {
 // tells it of connections: all else that the server remembers is bounded, and fits
 // under the limit without any. A burst of garbage, such as many logins make, would
 // otherwise stay for minutes. Below the limit, there is no hurry to collect.
-func limitMemory() func(net.Conn, http.ConnState) {
+func limitMemory(rooms int64) func(net.Conn, http.ConnState) {
 	const (
-		withoutConnections = 80 << 20
-		perConnection      = 64 << 10 // buffers and stacks, and those of TLS
-		step               = 256      // connections; changing the limit stops the world for a moment
+		perConnection = 64 << 10 // buffers and stacks, and those of TLS
+		step          = 256      // connections; changing the limit stops the world for a moment
 	)
+	withoutConnections := 32<<20 + 2*rooms // as much again for their garbage
 	debug.SetMemoryLimit(withoutConnections + step*perConnection)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
@@ -142,7 +142,9 @@ func open(s settings, log *slog.Logger) (*homeserver.Server, error) {
 	if err := os.MkdirAll(s.data, 0o700); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
-	options := []homeserver.Option{homeserver.WithLogger(log), homeserver.WithRegistration(s.registration)}
+	options := []homeserver.Option{
+		homeserver.WithLogger(log), homeserver.WithRegistration(s.registration), homeserver.WithRoomMemory(s.roomMemory << 20),
+	}
 	if s.registration == homeserver.RegistrationByToken {
 		file := filepath.Join(s.data, "registration-tokens")
 		tokens, err := registrationTokens(file)

@@ -294,6 +294,7 @@ func TestExitStatus(t *testing.T) {
 		"argument":              {2, `what is "now"`, []string{"now"}},
 		"policy":                {2, "closed, token or open", []string{"-registration", "ajar"}},
 		"level":                 {2, "-log-level", []string{"-log-level", "loud"}},
+		"memory":                {2, "-room-memory", []string{"-room-memory", "0"}},
 		"network":               {2, "-trusted-proxies", []string{"-trusted-proxies", "127.0.0.1"}},
 		"help":                  {0, "-data", []string{"-help"}},
 		"certificate, no key":   {2, "belong together", []string{"-tls-cert", file}},

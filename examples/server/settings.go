@@ -21,6 +21,7 @@ type settings struct {
 	tlsCert, tlsKey               string
 	appServices                   string
 	registration                  homeserver.RegistrationPolicy
+	roomMemory                    int // MiB
 	rateLimits                    bool
 	proxies                       []netip.Prefix
 	logLevel                      slog.Level
@@ -48,6 +49,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 		}
 		return nil
 	})
+	flags.IntVar(&s.roomMemory, "room-memory", 24, "`MiB` of memory for rooms in use, about 1 KB for each member; the program takes some 60 MiB and twice this")
 	flags.BoolVar(&s.rateLimits, "rate-limits", true, "limit how often clients may do what costs work")
 	flags.TextVar(&s.logLevel, "log-level", slog.LevelInfo, "least `level` to log: debug, info, warn or error")
 	flags.Func("registration", "`who` may register: closed, token (one that stands in the data directory's file\nregistration-tokens) or open (default closed)", func(who string) error {
@@ -70,6 +72,8 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	switch {
 	case flags.NArg() > 0:
 		err = fmt.Errorf("there are only flags, so what is %q?", flags.Arg(0))
+	case s.roomMemory <= 0:
+		err = errors.New("-room-memory must be positive")
 	case (s.tlsCert == "") != (s.tlsKey == ""):
 		err = errors.New("-tls-cert and -tls-key belong together")
 	}

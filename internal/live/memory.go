@@ -52,9 +52,9 @@ type entry struct {
 	done    chan struct{} // closed when the load has ended
 }
 
-// DefaultLimit is a bound on rooms in memory that leaves a small server under
-// a hundred megabytes.
-const DefaultLimit = 24 << 20
+// DefaultLimit is a bound on rooms in memory with place for a thousand rooms of fifty
+// members.
+const DefaultLimit = 64 << 20
 
 // New makes an empty memory over a store. limit bounds, roughly and in bytes,
 // what the rooms in it may take; now is the clock.
