@@ -170,7 +170,7 @@ func (c *cast) play(t *testing.T, l callers) {
 			c.try(t, "somebody", stranger, at, fill, want)
 		}
 	}
-	guest, want := c.guest(t), l.ok()
+	guest, want := c.guest(t), "403:M_GUEST_ACCESS_FORBIDDEN"
 	switch {
 	case l.says("anyone"):
 		want, fill = cmp.Or(l.words["guests"], l.ok()), c.filling(t, l, guest)
@@ -178,8 +178,6 @@ func (c *cast) play(t *testing.T, l callers) {
 		want = "403:M_FORBIDDEN"
 	case l.says("guest"):
 		want, fill = cmp.Or(l.words["guests"], l.ok()), c.filling(t, l, guest)
-	default:
-		want = "403:M_GUEST_ACCESS_FORBIDDEN"
 	}
 	c.try(t, "a guest", guest, l, fill, want)
 	if l.says("anyone") {
