@@ -32,7 +32,9 @@ func hooks() []rule {
 				at = tx.Position()
 				tx.OnCommit(func() {
 					go func() {
-						f.view(func(v store.View) error { seen <- v.Position(); return nil })
+						var got store.Pos
+						defer func() { seen <- got }() // the View has ended: the test's end would cut it off
+						f.view(func(v store.View) error { got = v.Position(); return nil })
 					}()
 				})
 				return nil
