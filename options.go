@@ -286,8 +286,9 @@ func WithClientAddress(address func(*http.Request) string) Option {
 }
 
 // WithRoomVersion sets the version of the rooms whose creators ask for none, such
-// as "11" if others than this server are to understand them. Rooms that exist stay
-// as they are. Default: "12", the newest.
+// as "11" if bots are to look after them whose SDK does not know yet that the creators
+// of a room of version 12 may do everything. Rooms that exist stay as they are.
+// Default: "12", the newest.
 func WithRoomVersion(version string) Option {
 	return func(c *config) {
 		v, ok := events.LookupVersion(version)
