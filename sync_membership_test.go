@@ -303,6 +303,31 @@ func TestSyncRejoinsByInvite(t *testing.T) {
 	}
 }
 
+// Who has left a room may have dropped it: when they are back, they are introduced to
+// senders whom they knew before, too (SYNC-29, SYNC-32).
+func TestSyncRejoinsAmongStrangers(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob, carol := hs.User(t, "alice"), hs.User(t, "bob"), hs.User(t, "carol")
+	room := alice.CreateRoom(t, `{"preset":"public_chat","name":"Tea"}`) // whose members are no heroes
+	carol.Join(t, room)
+	bob.Join(t, room)
+	const lazy = `{"room":{"state":{"lazy_load_members":true},"timeline":{"limit":2}}}`
+	next := func(since string) string { return syncWith(t, bob, since, lazy).Get("next_batch").Str }
+	alice.Say(t, room, "Hello")
+	token := next("")
+	bob.Leave(t, room)
+	token = next(token)
+	bob.Join(t, room)
+	carol.Say(t, room, "Hello again")
+	token = next(token)
+	alice.Say(t, room, "Hello again")
+	for param, key := range map[string]string{"false": "state", "true": "state_after"} {
+		joined := homeservertest.Room(syncWith(t, bob, token, lazy, "use_state_after", param), "join", room)
+		same(t, key, stateKeys(joined.Get(key+".events")), []string{"m.room.member/@alice:example.org"})
+	}
+}
+
 // Who is told of what became of them after they left is told who did it, like of all
 // senders (SYNC-29), unless that is told already.
 func TestSyncBannedAfterLeaving(t *testing.T) {

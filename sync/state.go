@@ -63,6 +63,9 @@ func (v *visit) addChangedMembers(ctx context.Context, list []*live.Event, at st
 			return list, nil
 		}
 	}
+	// A client may drop a room that it has left. What it knows is not remembered by
+	// room, so it is introduced to everybody again.
+	v.known, v.mark = nil, ""
 	changes, err := v.Reader.StateChanges(ctx, v.room, since, at)
 	for _, e := range changes {
 		if e.Type == events.TypeMember {
