@@ -155,11 +155,25 @@ export async function recover(client) {
     assert.equal(await crypto.isCrossSigningReady(), true);
 }
 
-/** Waits for the next request of another to verify each other. */
-export function asked(client) {
-    let request;
-    client.once(CryptoEvent.VerificationRequestReceived, (received) => (request = received));
-    return watch(client, [CryptoEvent.VerificationRequestReceived], `${client.getUserId()} waits in vain for a request`, () => request);
+/**
+ * Asks another to verify each other; returns the request as both sides have it. Each knows the
+ * other's device by then: the SDK drops a request from a device of which it does not.
+ */
+export async function ask(asker, asked, request) {
+    await Promise.all([knows(asker, asked), knows(asked, asker)]);
+    let received;
+    const event = CryptoEvent.VerificationRequestReceived;
+    asked.once(event, (request) => (received = request));
+    return Promise.all([
+        request(asker.getCrypto()),
+        watch(asked, [event], `${asked.getUserId()} waits in vain for a request`, () => received),
+    ]);
+}
+
+/** Waits until a client has the keys of another's device. */
+export function knows(client, other) {
+    return until(client, `the keys of ${other.getUserId()} ${other.getDeviceId()}`, () =>
+        client.getCrypto().getDeviceVerificationStatus(other.getUserId(), other.getDeviceId()));
 }
 
 /** Waits until a party to a verification has come to a phase of it. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { confides, encryptedRoom, encrypting, enter, meets, puzzles, reads, sessionOf } from "./encrypting.mjs";
+import { confides, encryptedRoom, encrypting, enter, knows, meets, puzzles, reads, sessionOf } from "./encrypting.mjs";
 import { until } from "./person.mjs";
 import { serve } from "./server.mjs";
 
@@ -59,7 +59,7 @@ test("an encrypted room", { timeout: 60_000 }, async () => {
     // A device is one more that reads, until it signs out.
     const tablet = await encrypting(server.url, "bob");
     const devices = async () => (await alice.getCrypto().getUserDeviceInfo([bob.getUserId()])).get(bob.getUserId());
-    await until(alice, "the keys of the tablet", async () => (await devices()).has(tablet.getDeviceId()));
+    await knows(alice, tablet);
     const both = await confides(alice, roomId, "Both of you.", bob, tablet);
     await confides(tablet, roomId, "Both of us.", alice, bob);
     const gone = tablet.getDeviceId();

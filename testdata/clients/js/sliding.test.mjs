@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { SlidingSync } from "matrix-js-sdk/lib/sliding-sync.js";
 
-import { asked, compare, confides, encryptedRoom, encrypting, Line, opens, reads, recover, saves, settle } from "./encrypting.mjs";
+import { ask, compare, confides, encryptedRoom, encrypting, knows, Line, opens, reads, recover, saves, settle } from "./encrypting.mjs";
 import { until } from "./person.mjs";
 import { serve } from "./server.mjs";
 
@@ -28,17 +28,17 @@ test("encryption over sliding sync", { timeout: 60_000 }, async () => {
 
     const devices = async () => (await alice.getCrypto().getUserDeviceInfo([bob.getUserId()])).get(bob.getUserId());
     const tablet = await sliding("bob");
-    await until(alice, "the keys of the tablet", async () => (await devices()).has(tablet.getDeviceId()));
+    await knows(alice, tablet);
     await confides(alice, roomId, "Both of you.", bob, tablet);
     await confides(tablet, roomId, "Both of us.", alice, bob);
 
-    const [request, received] = await Promise.all([tablet.getCrypto().requestOwnUserVerification(), asked(bob)]);
+    const [request, received] = await ask(tablet, bob, (crypto) => crypto.requestOwnUserVerification());
     await compare(request, received);
     const trusted = async () => (await alice.getCrypto().getDeviceVerificationStatus(bob.getUserId(), tablet.getDeviceId())).signedByOwner;
     await until(alice, "the signature of the tablet", trusted);
     await until(tablet, "the secrets", async () => (await tablet.getCrypto().getCrossSigningStatus()).privateKeysCachedLocally.masterKey);
 
-    const [question, got] = await Promise.all([alice.getCrypto().requestVerificationDM(bob.getUserId(), roomId), asked(tablet)]);
+    const [question, got] = await ask(alice, tablet, (crypto) => crypto.requestVerificationDM(bob.getUserId(), roomId));
     await compare(question, got);
     await until(bob, "the verified alice", async () => (await bob.getCrypto().getUserVerificationStatus(alice.getUserId())).isCrossSigningVerified());
 
@@ -77,7 +77,6 @@ test("a server that starts again", { timeout: 60_000 }, async () => {
     await confides(bob, roomId, "Still the same?", alice);
 
     const tablet = await encrypting(server.url, "bob");
-    const devices = async () => (await alice.getCrypto().getUserDeviceInfo([bob.getUserId()])).get(bob.getUserId());
-    await until(alice, "the keys of the tablet", async () => (await devices()).has(tablet.getDeviceId()));
+    await knows(alice, tablet);
     await confides(alice, roomId, "All is well.", bob, tablet);
 });

@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { VerificationPhase } from "matrix-js-sdk/lib/crypto-api/index.js";
 
-import { asked, authentication, compare, confides, encryptedRoom, encrypting, phase, puzzles, recover, scan, settle } from "./encrypting.mjs";
+import { ask, authentication, compare, confides, encryptedRoom, encrypting, knows, phase, puzzles, recover, scan, settle } from "./encrypting.mjs";
 import { until } from "./person.mjs";
 import { serve } from "./server.mjs";
 
@@ -32,7 +32,7 @@ test("verification", { timeout: 60_000 }, async (t) => {
     assert.equal(unknown.isVerified(), false);
 
     await t.test("of another user, in a room", async () => {
-        const [request, received] = await Promise.all([alice.getCrypto().requestVerificationDM(bob.getUserId(), roomId), asked(bob)]);
+        const [request, received] = await ask(alice, bob, (crypto) => crypto.requestVerificationDM(bob.getUserId(), roomId));
         assert.equal(received.roomId, roomId);
         await compare(request, received);
         await Promise.all([trusts(alice, bob), trusts(bob, alice)]);
@@ -40,7 +40,7 @@ test("verification", { timeout: 60_000 }, async (t) => {
     });
 
     await t.test("of another user, refused", async () => {
-        const [request, received] = await Promise.all([bob.getCrypto().requestVerificationDM(alice.getUserId(), roomId), asked(alice)]);
+        const [request, received] = await ask(bob, alice, (crypto) => crypto.requestVerificationDM(alice.getUserId(), roomId));
         await received.cancel();
         await phase(request, VerificationPhase.Cancelled);
         assert.equal(request.cancellationCode, "m.user");
@@ -54,7 +54,7 @@ test("verification", { timeout: 60_000 }, async (t) => {
         assert.deepEqual(before.privateKeysCachedLocally, { masterKey: false, selfSigningKey: false, userSigningKey: false });
         assert.equal(await tablet.getCrypto().userHasCrossSigningKeys(), true);
 
-        const [request, received] = await Promise.all([tablet.getCrypto().requestOwnUserVerification(), asked(alice)]);
+        const [request, received] = await ask(tablet, alice, (crypto) => crypto.requestOwnUserVerification());
         assert.equal(received.isSelfVerification, true);
         await compare(request, received);
         await Promise.all([trusts(alice, tablet), trusts(tablet, alice), trusts(bob, tablet)]);
@@ -77,10 +77,8 @@ test("verification", { timeout: 60_000 }, async (t) => {
     await t.test("of a new device, whose code is scanned", async () => {
         const verificationMethods = ["m.qr_code.show.v1", "m.qr_code.scan.v1", "m.reciprocate.v1"];
         const laptop = await encrypting(server.url, "alice", new Map(), { verificationMethods });
-        await until(alice, "the laptop", () => alice.getCrypto().getDeviceVerificationStatus(alice.getUserId(), laptop.getDeviceId()));
-        const [request, received] = await Promise.all([
-            alice.getCrypto().requestDeviceVerification(alice.getUserId(), laptop.getDeviceId()), asked(laptop),
-        ]);
+        const [request, received] = await ask(alice, laptop, (crypto) =>
+            crypto.requestDeviceVerification(alice.getUserId(), laptop.getDeviceId()));
         await scan(request, received);
         await Promise.all([trusts(alice, laptop), trusts(laptop, alice), trusts(bob, laptop)]);
     });
@@ -89,7 +87,7 @@ test("verification", { timeout: 60_000 }, async (t) => {
         const stranger = await encrypting(server.url, "alice");
         const status = (client) => client.getCrypto().getDeviceVerificationStatus(alice.getUserId(), stranger.getDeviceId());
         for (const client of [alice, bob]) {
-            await until(client, "the unknown device", () => status(client));
+            await knows(client, stranger);
             assert.equal((await status(client)).isVerified(), false);
         }
 
@@ -121,7 +119,7 @@ test("verification", { timeout: 60_000 }, async (t) => {
         });
 
         await settle(alice);
-        const [request, received] = await Promise.all([bob.getCrypto().requestVerificationDM(alice.getUserId(), roomId), asked(alice)]);
+        const [request, received] = await ask(bob, alice, (crypto) => crypto.requestVerificationDM(alice.getUserId(), roomId));
         await compare(request, received);
         await Promise.all([trusts(alice, bob), trusts(bob, alice)]);
         await confides(alice, roomId, "Me again.", bob);
