@@ -32,8 +32,8 @@ func (e *AuthError) Error() string { return fmt.Sprintf("auth rule %s: %s", e.Ru
 func reject(rule, reason string) error { return &AuthError{rule, reason} }
 
 // Check applies the authorisation rules of e's room version to e, given the room state before it. nil allows; a refusal
-// is an [AuthError]. The rules about auth_events are in [CheckAuthEvents]; that the event is signed is the server's own
-// doing.
+// is an [AuthError]. Those about auth_events hold by themselves: the server chooses them by [AuthKeys] from the state of the
+// room, in which nothing is that was rejected. That the event is signed is the server's own doing, too.
 func Check(e *Event, s State) error {
 	if e.Type == TypeCreate {
 		return checkCreate(e)

@@ -41,33 +41,3 @@ func AuthKeys(v *RoomVersion, typ string, sender UserID, stateKey *string, conte
 	}
 	return keys
 }
-
-// CheckAuthEvents applies the rules about auth_events: no two for one state key, none outside the selection of
-// [AuthKeys], none from another room, and before version 12 the create event among them. That none
-// was rejected holds by itself, since refused events are not stored.
-func CheckAuthEvents(e *Event, auth []*Event) error {
-	if e.Type == TypeCreate {
-		return nil
-	}
-	selection := AuthKeys(e.Version, e.Type, e.Sender, e.StateKey, e.Content)
-	seen := make([]StateKey, 0, len(auth))
-	for _, a := range auth {
-		if a.StateKey == nil {
-			return reject("3.2", "auth_events names an event that is no state event")
-		}
-		key := StateKey{a.Type, *a.StateKey}
-		switch {
-		case slices.Contains(seen, key):
-			return reject("3.1", "auth_events names two events for one state key")
-		case !slices.Contains(selection, key):
-			return reject("3.2", "auth_events names an event outside the selection")
-		case a.Room != e.Room:
-			return reject("3.5", "auth_events names an event of another room")
-		}
-		seen = append(seen, key)
-	}
-	if create := (StateKey{TypeCreate, ""}); !e.Version.HashRoomID && !slices.Contains(seen, create) {
-		return reject("v11:2.4", "auth_events lacks the create event")
-	}
-	return nil
-}

@@ -2,13 +2,6 @@ package events
 
 import "crypto/sha256"
 
-// ContentHash is the SHA-256 of the event without unsigned, signatures and hashes. raw is canonical JSON.
-func ContentHash(raw []byte) [32]byte {
-	return sha256.Sum256(appendWithout(make([]byte, 0, len(raw)), raw, func(key string) bool {
-		return unsignedKey(key) || key == "hashes"
-	}))
-}
-
 // ReferenceHash is the SHA-256 of the redacted event without signatures and unsigned. From room version 3 on
 // it is the event's ID.
 func (e *Event) ReferenceHash() [32]byte {

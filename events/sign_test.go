@@ -75,7 +75,7 @@ func TestEventSigningVectors(t *testing.T) {
 	v1, _ := LookupVersion("1")
 	for _, vector := range v.Events {
 		raw := []byte(mustCanonical(t, vector.Input))
-		hash := ContentHash(raw)
+		hash := contentHash(raw)
 		raw = withMember(raw, "hashes", []byte(`{"sha256":"`+base64.RawStdEncoding.EncodeToString(hash[:])+`"}`))
 		unsigned := lookup(raw, "unsigned")
 		e, err := v1.Parse(raw, "$0:domain")

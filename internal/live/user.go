@@ -148,14 +148,6 @@ func (u *User) joined() []store.RoomNum {
 	return rooms
 }
 
-// Changed is the position of the newest change that concerns the user and is not one of
-// presence.
-func (u *User) Changed() store.Pos {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.changed
-}
-
 // Own is the newest change that concerns the user alone, such as their account
 // data. It may be later than the change itself, never earlier.
 func (u *User) Own() store.Pos {

@@ -271,12 +271,6 @@ func LimitExceeded(wait time.Duration) *Error {
 	return e
 }
 
-// ResourceLimitExceeded says that the server has reached a limit of its own: 403 M_RESOURCE_LIMIT_EXCEEDED with the
-// required URI of an administrator (ERR-9).
-func ResourceLimitExceeded(adminContact, format string, args ...any) *Error {
-	return New(http.StatusForbidden, MResourceLimitExceeded, format, args...).With("admin_contact", adminContact)
-}
-
 // UserLimitExceeded says that the account has reached one of its limits: 403 M_USER_LIMIT_EXCEEDED with the required URI
 // that explains it (ERR-10).
 func UserLimitExceeded(infoURI, format string, args ...any) *Error {

@@ -27,49 +27,49 @@ func TestEveryErrorHasStatusCodeAndText(t *testing.T) {
 	}{
 		{mxerr.Forbidden("no"), 403, `{"errcode":"M_FORBIDDEN","error":"no"}`}, // ERR-6
 		{mxerr.MissingToken("no"), 401, `{"errcode":"M_MISSING_TOKEN","error":"no"}`},
-		{mxerr.UnknownToken("no"), 401, `{"errcode":"M_UNKNOWN_TOKEN","error":"no"}`},                                                                            // ERR-4
-		{mxerr.SoftLogout("no"), 401, `{"errcode":"M_UNKNOWN_TOKEN","error":"no","soft_logout":true}`},                                                           // ERR-4
-		{mxerr.UserLocked("no"), 401, `{"errcode":"M_USER_LOCKED","error":"no","soft_logout":true}`},                                                             // ERR-5
-		{mxerr.UserSuspended("no"), 403, `{"errcode":"M_USER_SUSPENDED","error":"no"}`},                                                                          // ERR-5
-		{mxerr.GuestAccessForbidden("no"), 403, `{"errcode":"M_GUEST_ACCESS_FORBIDDEN","error":"no"}`},                                                           // ERR-7
-		{mxerr.NotFound("no %d", 1), 404, `{"errcode":"M_NOT_FOUND","error":"no 1"}`},                                                                            // ERR-8
-		{mxerr.Unrecognized("no"), 404, `{"errcode":"M_UNRECOGNIZED","error":"no"}`},                                                                             // ERR-8
-		{mxerr.MethodNotAllowed(), 405, `{"errcode":"M_UNRECOGNIZED","error":"method not allowed on this endpoint"}`},                                            // ERR-8
-		{mxerr.ResourceLimitExceeded("mailto:a@b", "no"), 403, `{"admin_contact":"mailto:a@b","errcode":"M_RESOURCE_LIMIT_EXCEEDED","error":"no"}`},              // ERR-9, CLIENTA-1
-		{mxerr.UserLimitExceeded("https://i", "no"), 403, `{"errcode":"M_USER_LIMIT_EXCEEDED","error":"no","info_uri":"https://i"}`},                             // ERR-10
-		{mxerr.UserInUse("no"), 400, `{"errcode":"M_USER_IN_USE","error":"no"}`},                                                                                 // ERR-11
-		{mxerr.InvalidUsername("no"), 400, `{"errcode":"M_INVALID_USERNAME","error":"no"}`},                                                                      // ERR-11
-		{mxerr.Exclusive("no"), 400, `{"errcode":"M_EXCLUSIVE","error":"no"}`},                                                                                   // ERR-11
-		{mxerr.WeakPassword("no"), 400, `{"errcode":"M_WEAK_PASSWORD","error":"no"}`},                                                                            // ERR-11
-		{mxerr.UserDeactivated("no"), 403, `{"errcode":"M_USER_DEACTIVATED","error":"no"}`},                                                                      // ERR-11
-		{mxerr.Unauthorized("no"), 401, `{"errcode":"M_UNAUTHORIZED","error":"no"}`},                                                                             // ERR-11
-		{mxerr.ThreePIDInUse("no"), 400, `{"errcode":"M_THREEPID_IN_USE","error":"no"}`},                                                                         // ERR-12
-		{mxerr.ThreePIDNotFound("no"), 400, `{"errcode":"M_THREEPID_NOT_FOUND","error":"no"}`},                                                                   // ERR-12
-		{mxerr.ThreePIDMediumNotSupported("no"), 400, `{"errcode":"M_THREEPID_MEDIUM_NOT_SUPPORTED","error":"no"}`},                                              // ERR-12
-		{mxerr.ServerNotTrusted("no"), 400, `{"errcode":"M_SERVER_NOT_TRUSTED","error":"no"}`},                                                                   // ERR-12
-		{mxerr.ThreePIDAuthFailed("no"), 403, `{"errcode":"M_THREEPID_AUTH_FAILED","error":"no"}`},                                                               // ERR-12
-		{mxerr.ThreePIDDenied("no"), 403, `{"errcode":"M_THREEPID_DENIED","error":"no"}`},                                                                        // ERR-12
-		{mxerr.CaptchaNeeded("no"), 401, `{"errcode":"M_CAPTCHA_NEEDED","error":"no"}`},                                                                          // ERR-13
-		{mxerr.CaptchaInvalid("no"), 401, `{"errcode":"M_CAPTCHA_INVALID","error":"no"}`},                                                                        // ERR-13
-		{mxerr.UnknownDevice("no"), 400, `{"errcode":"M_UNKNOWN_DEVICE","error":"no"}`},                                                                          // ERR-14
-		{mxerr.AppserviceLoginUnsupported("no"), 400, `{"errcode":"M_APPSERVICE_LOGIN_UNSUPPORTED","error":"no"}`},                                               // ERR-14
-		{mxerr.URLNotSet("no"), 400, `{"errcode":"M_URL_NOT_SET","error":"no"}`},                                                                                 // ERR-14
-		{mxerr.BadStatus(404, "x"), 502, `{"body":"x","errcode":"M_BAD_STATUS","error":"the application service answered with status 404","status":404}`},        // ERR-14
-		{mxerr.ConnectionFailed("no"), 502, `{"errcode":"M_CONNECTION_FAILED","error":"no"}`},                                                                    // ERR-14
-		{mxerr.ConnectionTimeout("no"), 504, `{"errcode":"M_CONNECTION_TIMEOUT","error":"no"}`},                                                                  // ERR-14
-		{mxerr.ProfileTooLarge("no"), 400, `{"errcode":"M_PROFILE_TOO_LARGE","error":"no"}`},                                                                     // ERR-15
-		{mxerr.KeyTooLarge("no"), 400, `{"errcode":"M_KEY_TOO_LARGE","error":"no"}`},                                                                             // ERR-15
-		{mxerr.TokenIncorrect("no"), 400, `{"errcode":"M_TOKEN_INCORRECT","error":"no"}`},                                                                        // ERR-16
-		{mxerr.SessionExpired("no"), 400, `{"errcode":"M_SESSION_EXPIRED","error":"no"}`},                                                                        // ERR-16
-		{mxerr.InviteBlocked("no"), 403, `{"errcode":"M_INVITE_BLOCKED","error":"no"}`},                                                                          // ERR-17
-		{mxerr.CannotLeaveServerNoticeRoom("no"), 403, `{"errcode":"M_CANNOT_LEAVE_SERVER_NOTICE_ROOM","error":"no"}`},                                           // ERR-17
-		{mxerr.IncompatibleRoomVersion("3"), 400, `{"errcode":"M_INCOMPATIBLE_ROOM_VERSION","error":"room version 3 is not supported here","room_version":"3"}`}, // ERR-17, CLIENTA-1
-		{mxerr.TooLarge("no"), 413, `{"errcode":"M_TOO_LARGE","error":"no"}`},                                                                                    // ERR-17
-		{mxerr.Unknown("no"), 500, `{"errcode":"M_UNKNOWN","error":"no"}`},                                                                                       // ERR-18
-		{mxerr.New(400, mxerr.MUnknown, "no"), 400, `{"errcode":"M_UNKNOWN","error":"no"}`},                                                                      // ERR-18
-		{mxerr.MissingParam("a.b"), 400, `{"errcode":"M_MISSING_PARAM","error":"a.b is required"}`},                                                              // API-3
-		{mxerr.InvalidParam("limit", "must be above %d", 3), 400, `{"errcode":"M_INVALID_PARAM","error":"limit must be above 3"}`},                               // API-3
-		{mxerr.Forbidden("%s", "<b> & 100%"), 403, `{"errcode":"M_FORBIDDEN","error":"<b> & 100%"}`},                                                             // CLIENT-30
+		{mxerr.UnknownToken("no"), 401, `{"errcode":"M_UNKNOWN_TOKEN","error":"no"}`},                                                                                                      // ERR-4
+		{mxerr.SoftLogout("no"), 401, `{"errcode":"M_UNKNOWN_TOKEN","error":"no","soft_logout":true}`},                                                                                     // ERR-4
+		{mxerr.UserLocked("no"), 401, `{"errcode":"M_USER_LOCKED","error":"no","soft_logout":true}`},                                                                                       // ERR-5
+		{mxerr.UserSuspended("no"), 403, `{"errcode":"M_USER_SUSPENDED","error":"no"}`},                                                                                                    // ERR-5
+		{mxerr.GuestAccessForbidden("no"), 403, `{"errcode":"M_GUEST_ACCESS_FORBIDDEN","error":"no"}`},                                                                                     // ERR-7
+		{mxerr.NotFound("no %d", 1), 404, `{"errcode":"M_NOT_FOUND","error":"no 1"}`},                                                                                                      // ERR-8
+		{mxerr.Unrecognized("no"), 404, `{"errcode":"M_UNRECOGNIZED","error":"no"}`},                                                                                                       // ERR-8
+		{mxerr.MethodNotAllowed(), 405, `{"errcode":"M_UNRECOGNIZED","error":"method not allowed on this endpoint"}`},                                                                      // ERR-8
+		{mxerr.New(403, mxerr.MResourceLimitExceeded, "no").With("admin_contact", "mailto:a@b"), 403, `{"admin_contact":"mailto:a@b","errcode":"M_RESOURCE_LIMIT_EXCEEDED","error":"no"}`}, // ERR-9, CLIENTA-1
+		{mxerr.UserLimitExceeded("https://i", "no"), 403, `{"errcode":"M_USER_LIMIT_EXCEEDED","error":"no","info_uri":"https://i"}`},                                                       // ERR-10
+		{mxerr.UserInUse("no"), 400, `{"errcode":"M_USER_IN_USE","error":"no"}`},                                                                                                           // ERR-11
+		{mxerr.InvalidUsername("no"), 400, `{"errcode":"M_INVALID_USERNAME","error":"no"}`},                                                                                                // ERR-11
+		{mxerr.Exclusive("no"), 400, `{"errcode":"M_EXCLUSIVE","error":"no"}`},                                                                                                             // ERR-11
+		{mxerr.WeakPassword("no"), 400, `{"errcode":"M_WEAK_PASSWORD","error":"no"}`},                                                                                                      // ERR-11
+		{mxerr.UserDeactivated("no"), 403, `{"errcode":"M_USER_DEACTIVATED","error":"no"}`},                                                                                                // ERR-11
+		{mxerr.Unauthorized("no"), 401, `{"errcode":"M_UNAUTHORIZED","error":"no"}`},                                                                                                       // ERR-11
+		{mxerr.ThreePIDInUse("no"), 400, `{"errcode":"M_THREEPID_IN_USE","error":"no"}`},                                                                                                   // ERR-12
+		{mxerr.ThreePIDNotFound("no"), 400, `{"errcode":"M_THREEPID_NOT_FOUND","error":"no"}`},                                                                                             // ERR-12
+		{mxerr.ThreePIDMediumNotSupported("no"), 400, `{"errcode":"M_THREEPID_MEDIUM_NOT_SUPPORTED","error":"no"}`},                                                                        // ERR-12
+		{mxerr.ServerNotTrusted("no"), 400, `{"errcode":"M_SERVER_NOT_TRUSTED","error":"no"}`},                                                                                             // ERR-12
+		{mxerr.ThreePIDAuthFailed("no"), 403, `{"errcode":"M_THREEPID_AUTH_FAILED","error":"no"}`},                                                                                         // ERR-12
+		{mxerr.ThreePIDDenied("no"), 403, `{"errcode":"M_THREEPID_DENIED","error":"no"}`},                                                                                                  // ERR-12
+		{mxerr.CaptchaNeeded("no"), 401, `{"errcode":"M_CAPTCHA_NEEDED","error":"no"}`},                                                                                                    // ERR-13
+		{mxerr.CaptchaInvalid("no"), 401, `{"errcode":"M_CAPTCHA_INVALID","error":"no"}`},                                                                                                  // ERR-13
+		{mxerr.UnknownDevice("no"), 400, `{"errcode":"M_UNKNOWN_DEVICE","error":"no"}`},                                                                                                    // ERR-14
+		{mxerr.AppserviceLoginUnsupported("no"), 400, `{"errcode":"M_APPSERVICE_LOGIN_UNSUPPORTED","error":"no"}`},                                                                         // ERR-14
+		{mxerr.URLNotSet("no"), 400, `{"errcode":"M_URL_NOT_SET","error":"no"}`},                                                                                                           // ERR-14
+		{mxerr.BadStatus(404, "x"), 502, `{"body":"x","errcode":"M_BAD_STATUS","error":"the application service answered with status 404","status":404}`},                                  // ERR-14
+		{mxerr.ConnectionFailed("no"), 502, `{"errcode":"M_CONNECTION_FAILED","error":"no"}`},                                                                                              // ERR-14
+		{mxerr.ConnectionTimeout("no"), 504, `{"errcode":"M_CONNECTION_TIMEOUT","error":"no"}`},                                                                                            // ERR-14
+		{mxerr.ProfileTooLarge("no"), 400, `{"errcode":"M_PROFILE_TOO_LARGE","error":"no"}`},                                                                                               // ERR-15
+		{mxerr.KeyTooLarge("no"), 400, `{"errcode":"M_KEY_TOO_LARGE","error":"no"}`},                                                                                                       // ERR-15
+		{mxerr.TokenIncorrect("no"), 400, `{"errcode":"M_TOKEN_INCORRECT","error":"no"}`},                                                                                                  // ERR-16
+		{mxerr.SessionExpired("no"), 400, `{"errcode":"M_SESSION_EXPIRED","error":"no"}`},                                                                                                  // ERR-16
+		{mxerr.InviteBlocked("no"), 403, `{"errcode":"M_INVITE_BLOCKED","error":"no"}`},                                                                                                    // ERR-17
+		{mxerr.CannotLeaveServerNoticeRoom("no"), 403, `{"errcode":"M_CANNOT_LEAVE_SERVER_NOTICE_ROOM","error":"no"}`},                                                                     // ERR-17
+		{mxerr.IncompatibleRoomVersion("3"), 400, `{"errcode":"M_INCOMPATIBLE_ROOM_VERSION","error":"room version 3 is not supported here","room_version":"3"}`},                           // ERR-17, CLIENTA-1
+		{mxerr.TooLarge("no"), 413, `{"errcode":"M_TOO_LARGE","error":"no"}`},                                                                                                              // ERR-17
+		{mxerr.Unknown("no"), 500, `{"errcode":"M_UNKNOWN","error":"no"}`},                                                                                                                 // ERR-18
+		{mxerr.New(400, mxerr.MUnknown, "no"), 400, `{"errcode":"M_UNKNOWN","error":"no"}`},                                                                                                // ERR-18
+		{mxerr.MissingParam("a.b"), 400, `{"errcode":"M_MISSING_PARAM","error":"a.b is required"}`},                                                                                        // API-3
+		{mxerr.InvalidParam("limit", "must be above %d", 3), 400, `{"errcode":"M_INVALID_PARAM","error":"limit must be above 3"}`},                                                         // API-3
+		{mxerr.Forbidden("%s", "<b> & 100%"), 403, `{"errcode":"M_FORBIDDEN","error":"<b> & 100%"}`},                                                                                       // CLIENT-30
 	}
 	for _, tt := range tests {
 		status, body := tt.err.MatrixResponse()
