@@ -181,6 +181,34 @@ func TestOptionsAreTold(t *testing.T) {
 	}
 }
 
+// What the README shows is the text of tests and examples that are compiled.
+func TestReadmeCompiles(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compiled []byte
+	for _, name := range []string{"example_test.go", "homeservertest/homeservertest_test.go"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compiled = append(compiled, text...)
+	}
+	blocks := bytes.Split(readme, []byte("```go\n"))[1:]
+	for _, block := range blocks {
+		code, _, _ := bytes.Cut(block, []byte("```"))
+		inFunc := append([]byte("\n\t"), bytes.ReplaceAll(bytes.TrimSpace(code), []byte("\n"), []byte("\n\t"))...)
+		if !bytes.Contains(compiled, append([]byte("\n"), code...)) && !bytes.Contains(compiled, append(inFunc, '\n')) {
+			t.Errorf("this is no part of an example:\n%s", code)
+		}
+	}
+	if len(blocks) < 2 {
+		t.Errorf("%d pieces of code", len(blocks))
+	}
+}
+
 // A newcomer finds nothing whose name says nothing.
 func TestNames(t *testing.T) {
 	t.Parallel()

@@ -35,7 +35,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer srv.Close()
-	log.Print(http.ListenAndServe(":8008", srv))
+	log.Print(http.ListenAndServe(":8008", srv)) // or, in a program that has a web server: mux.Handle("/chat/", srv)
 }
 
 // A homeserver inside a program that serves other things.

@@ -13,6 +13,17 @@ import (
 	"github.com/ca4c8834/homeserver/homeservertest"
 )
 
+// What the README shows.
+func TestGreeting(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t) // in memory, milliseconds, gone with the test
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+	bob.Join(t, room)
+	greeting := alice.Say(t, room, "hello")
+	bob.HearEvent(t, room, greeting)
+}
+
 // A user can be registered, signs in, and finds the server by its name.
 func TestUsers(t *testing.T) {
 	t.Parallel()
