@@ -1,13 +1,33 @@
-// Package mediatest is the conformance suite of package media: whatever passes
-// it can keep a homeserver's content.
+// Package mediatest is the conformance suite of package media: whatever passes it can keep
+// a homeserver's content.
 //
 //	func TestBucket(t *testing.T) {
-//		mediatest.Run(t, func(t *testing.T) media.Store { … })
+//		mediatest.Run(t, func(t *testing.T) media.Store {
+//			return newBucket(t) // empty, and gone with the test
+//		})
 //	}
 //
-// Each case is named after the sentence of the contract that it checks. What no
-// test can see is left to the implementation: that a blob is durable when Put
-// returns, and that a large one does not pass through memory in one piece.
+// # What is checked
+//
+// Each case is named after the sentence of the contract in [media.Store] that it checks:
+//
+//   - a blob is there when all of it is, or not at all: not while it is being put, not
+//     after its reader has failed or its context has ended;
+//   - what was put comes back byte by byte, from its beginning and, since clients ask for
+//     parts of large files, from wherever a reader seeks to;
+//   - a key is any of those that the server makes, which differ in case and begin with each
+//     other, and one that is not there is media.ErrNotFound;
+//   - readers, writers and deletions at the same time do not disturb each other.
+//
+// [Run] gives every case a store of its own and runs them at once, so a store on a service
+// that several tests share needs a prefix for each.
+//
+// # What is not
+//
+// What no test can see is left to the implementation: that a blob is durable when Put
+// returns, and that a large one does not pass through memory in one piece. For the first,
+// end the power supply, or read the documentation of the service about when a write has
+// been made; for the second, put a file that is larger than the memory.
 package mediatest
 
 import (

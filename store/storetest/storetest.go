@@ -1,16 +1,45 @@
-// Package storetest is the conformance suite of package store: whatever passes
-// it can carry a homeserver.
+// Package storetest is the conformance suite of package store: whatever passes it can
+// carry a homeserver. It also has what tests of services need of a store, faults and
+// measurements.
+//
+// # The suite
 //
 //	func TestStore(t *testing.T) {
-//		storetest.Run(t, func(t *testing.T) store.Store { … })
+//		storetest.Run(t, func(t *testing.T) store.Store {
+//			return openEmpty(t) // another one for each call
+//		})
 //	}
 //
-// The cases are grouped by the areas of the contract; each is named after the
-// sentence of the contract that it checks. A Store that outlives its process
-// should also implement [Reopener], or persistence is not checked.
+// The cases are grouped by the areas of the contract, one file and one subtest each, as
+// are the contract in package store and what implements it. Each case is named after the
+// sentence that it checks, so that a failure says what is not true of the store:
 //
-// [Bench] measures what the server does most, and [Fault] fails chosen calls,
-// for the tests of services.
+//	--- FAIL: TestStore/closures/closures_that_fail_do_not_undo_their_neighbours
+//
+// Three groups are about the store as a whole. "closures" is what Update and View promise:
+// all or nothing, one snapshot, callers that wait together and do not see each other's
+// refusals. "hooks" is when OnCommit and OnRollback are called. "positions" is what /sync
+// lives on: positions become visible in their order, whoever writes at the same time, so
+// that a reader who has read up to one never meets a row before it. The other groups are
+// rows: what is written is what is read, in the order and the pages that the contract
+// says, and store.ErrNotFound and store.ErrExists are told from faults.
+//
+// A Store that outlives its process should also implement [Reopener]; without it the cases
+// of "persistence" are skipped, and nothing shows that data is still there afterwards.
+// What no test in one process can see, that a commit survives the loss of power, is left
+// to the implementation; for SQLite there is a test that kills the process.
+//
+// # Faults
+//
+// [Faulty] wraps a store and fails the call that a test chooses. A service is tested by
+// failing the first call of an operation, then the second, and so on until it succeeds:
+// each time nothing may have changed. The wrapper has every method of the contract, in the
+// files that begin with "fault".
+//
+// # Measurements
+//
+// [Bench] measures a store at what the server does most, for comparing implementations and
+// for seeing that a change has not made one slower.
 package storetest
 
 import (

@@ -1,4 +1,5 @@
-// Package mail sends the messages of interactive authentication by e-mail.
+// Package mail sends the messages of interactive authentication by e-mail, through a mail
+// server that takes them over SMTP.
 //
 //	sender, err := mail.SMTP(mail.Config{
 //		Address: "smtp.example.org:587", From: "Chat <noreply@example.org>",
@@ -6,7 +7,27 @@
 //	})
 //	srv, err := homeserver.New("example.org", homeserver.WithPublicURL(url), homeserver.WithEmail(sender, homeserver.Optional))
 //
-// The messages are plain text in English; [Config.Write] makes others.
+// # What is sent
+//
+// A message goes to somebody who registers with an address, adds one to their account, or
+// has forgotten their password. It holds a link, and who follows it has shown that the
+// address is theirs. So the link is a secret: it is not in logs and not in errors, and
+// messages go over TLS or, unless [Config.InsecurePlaintext] is set, not at all.
+//
+// The messages are plain text in English. [Config.Write] makes others: in the language of
+// the host's users, and with its name. The header Auto-Submitted keeps the robots that
+// answer mail from answering.
+//
+// # When it fails
+//
+// [SMTP] checks what it is given and does not connect. Each message has a connection of
+// its own, which ends with the client's request or after [Config.Timeout]. Nothing is
+// queued and nothing is tried again: the client is told that the message could not be
+// sent, and asks once more if its user wants it. What happens after the mail server has
+// taken the message, a bounce for one, is not noticed; the user asks again there, too.
+//
+// A host that sends its mail in another way, such as over the HTTP interface of a
+// provider, implements uia.Sender itself.
 package mail
 
 import (
@@ -51,7 +72,8 @@ const (
 )
 
 // SMTP makes a sender. It does not connect before there is something to send, and
-// keeps no connection open.
+// keeps no connection open. The error names all that is wrong with cfg. The sender
+// may be used from any goroutine.
 func SMTP(cfg Config) (uia.Sender, error) {
 	host, portText, err := net.SplitHostPort(cfg.Address)
 	port, portErr := strconv.ParseUint(portText, 10, 16)

@@ -1,9 +1,29 @@
-// Package phone reads phone numbers as people write them.
+// Package phone reads phone numbers as people write them, for servers whose users may
+// have one: to register and sign in with it, and to set a new password.
 //
 //	homeserver.WithTextMessages(sender, phone.Parse, homeserver.Optional)
 //
-// It is a package of its own because it knows the numbers of all countries,
-// which takes some megabytes of memory.
+// # What it is for
+//
+// A client sends a number as it was typed, with the country that was chosen beside the
+// field: "GB" and "07400 123456". The next client sends "+44 7400 123456" for the same
+// telephone. A server keeps and compares one form, the digits of E.164 without the plus
+// sign: "447400123456". Which prefixes a country has, how long its numbers are and which
+// of them exist changes every year; [Parse] leaves that to the tables that Google keeps
+// (github.com/nyaruka/phonenumbers).
+//
+// # What it is not for
+//
+// Parse says that there can be such a number, not that somebody answers it, nor whose it
+// is: that shows when a person types the code from a text message. There is no sender of
+// text messages here, since each provider has an interface of its own; a host implements
+// uia.Sender with its provider's.
+//
+// # Why it is a package of its own
+//
+// The tables take some megabytes, in the program and in memory. Only programs that import
+// this package have them. Another function of the same form, such as one for the numbers
+// of one country alone, is as good.
 package phone
 
 import (
@@ -14,8 +34,9 @@ import (
 )
 
 // Parse returns the E.164 form, without "+", of a phone number as it is written
-// in a country, given as two capital letters such as "GB". The error says that
-// no telephone there can have this number.
+// in a country, given as two capital letters such as "GB"; a number with "+" and
+// the code of a country is one of that country, whichever is given. The error says
+// that no telephone can have this number. It may be called from any goroutine.
 func Parse(country, number string) (msisdn string, err error) {
 	parsed, err := phonenumbers.Parse(number, country)
 	if err != nil {

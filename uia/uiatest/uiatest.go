@@ -1,12 +1,45 @@
-// Package uiatest is the conformance suite for what a host plugs in to decide who
-// its users are: a [uia.Provider] with whatever else it can do, and a
-// [uia.IdentityProvider].
+// Package uiatest is the conformance suite for what a host plugs in to decide who its
+// users are: a [uia.Provider] with whatever else it can do, and a [uia.IdentityProvider].
+//
+// # Accounts of the host's own
+//
+// [Run] checks a provider with one account, which each case gets anew:
 //
 //	func TestAccounts(t *testing.T) {
-//		uiatest.Run(t, func(t *testing.T) uiatest.Accounts { … })
+//		uiatest.Run(t, func(t *testing.T) uiatest.Accounts {
+//			people := newPeople(t) // the host's accounts, with alice among them
+//			return uiatest.Accounts{Provider: people, User: "@alice:example.org", Password: "wonderland"}
+//		})
 //	}
 //
-// Each case is named after the sentence of the contract that it checks.
+// Every provider has to accept the password and nothing else, not even the beginning of it
+// or what is no user ID, to say so by the same errors whether the user exists or not, to
+// serve many at once, and to return when the context ends. What it implements beyond that
+// (uia.PasswordSetter, uia.TokenVerifier, uia.TokenRevoker) is found by assertion and
+// checked likewise; the cases for what it lacks are skipped.
+//
+// # Identity providers
+//
+// [RunIdentityProvider] checks single sign-on. What a person does in the browser at the
+// provider is up to the test: a [Browse] visits the URL that Begin returned, signs in, and
+// returns the URL that the browser is sent back to.
+//
+//	func TestStaff(t *testing.T) {
+//		uiatest.RunIdentityProvider(t, func(t *testing.T) (uia.IdentityProvider, uiatest.Browse) {
+//			fake := newFakeProvider(t) // an HTTP server that plays the provider
+//			return newStaff(fake.URL), fake.signIn
+//		})
+//	}
+//
+// The answer to one sign-on must not complete another one: that is what keeps somebody from
+// having their victim signed in as themselves.
+//
+// # How to read a failure
+//
+// Each case is named after the sentence of the contract that it checks; the whole contract
+// is in the comments of the interfaces. What no test can see is left to the provider: that
+// comparing a password takes equally long wherever it differs, and that neither passwords
+// nor tokens are logged.
 package uiatest
 
 import (
@@ -22,12 +55,13 @@ import (
 	"github.com/ca4c8834/homeserver/uia"
 )
 
-// Accounts is a provider with one account that the suite may use.
+// Accounts is a provider with one account that the suite may use: cases change its
+// password and end its tokens.
 type Accounts struct {
 	Provider uia.Provider
 	User     events.UserID // may sign in with Password
 	Password string
-	// Token is a token of the user, of a [uia.TokenVerifier].
+	// Token is a token of the user, of a [uia.TokenVerifier]; "" if it is none.
 	Token string
 }
 
@@ -196,7 +230,8 @@ func revokes(t *testing.T, a Accounts) {
 // returns where the browser is sent: the callback with its query.
 type Browse func(t *testing.T, url string) *url.URL
 
-// RunIdentityProvider runs the suite for an identity provider.
+// RunIdentityProvider runs the suite for an identity provider in parallel subtests.
+// open is called for each of them; whoever browses is always the same person.
 func RunIdentityProvider(t *testing.T, open func(t *testing.T) (uia.IdentityProvider, Browse)) {
 	t.Helper()
 	for says, test := range map[string]func(*testing.T, uia.IdentityProvider, Browse){
