@@ -354,3 +354,79 @@ func TestSyncBannedAfterLeaving(t *testing.T) {
 	banned := homeservertest.Room(syncWith(t, bob, token, `{"room":{"timeline":{"limit":1}}}`), "leave", room)
 	same(t, "state with all members", banned.Get("state.events").Raw, "[]")
 }
+
+// Who comes back sees what was there before they had left, but not what the room became while they were out. Clients
+// make its state out of that before the timeline and the timeline, so that begins after what they may not see (SYNC-19).
+func TestSyncStateWithHiddenHistory(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	room := alice.CreateRoom(t, `{"preset":"public_chat","initial_state":[{"type":"m.room.history_visibility","content":{"history_visibility":"joined"}}]}`)
+	bob.Join(t, room)
+	token := syncWith(t, bob, "", "").Get("next_batch").Str
+	alice.SetState(t, room, "m.room.topic", "", `{"topic":"seen"}`)
+	bob.Leave(t, room)
+	away := syncWith(t, bob, token, "").Get("next_batch").Str
+	hidden := alice.SetState(t, room, "m.room.topic", "", `{"topic":"not seen"}`)
+	alice.Say(t, room, "not seen")
+	bob.Join(t, room)
+	said := alice.Say(t, room, "welcome")
+	for what, answer := range map[string]gjson.Result{
+		"a first sync":       syncWith(t, bob, "", ""),
+		"back":               syncWith(t, bob, away, ""),
+		"left and back":      syncWith(t, bob, token, ""),
+		"with all the state": syncWith(t, bob, token, "", "full_state", "true"),
+	} {
+		section := homeservertest.Room(answer, "join", room)
+		same(t, what+": topic", section.Get(`state.events.#(type=="m.room.topic").event_id`).Str, string(hidden))
+		same(t, what+": timeline", section.Get("timeline.events.#.type").Raw, `["m.room.member","m.room.message"]`)
+		same(t, what+": its end", section.Get("timeline.events.1.event_id").Str, string(said))
+		same(t, what+": limited", section.Get("timeline.limited").Raw, "true")
+		before := bob.Get(t, homeservertest.Path("/v3/rooms/{}/messages", room)+"?dir=b&limit=2&from="+section.Get("timeline.prev_batch").Str)
+		same(t, what+": before", before.Get("chunk.#.type").Raw, `["m.room.member","m.room.topic"]`)
+	}
+	// With the state after the timeline there is nothing to be made.
+	after := homeservertest.Room(syncWith(t, bob, away, "", "use_state_after", "true"), "join", room)
+	same(t, "state_after", after.Get(`state_after.events.#(type=="m.room.topic").event_id`).Str, string(hidden))
+
+	// Leaving again.
+	bob.Leave(t, room)
+	left := homeservertest.Room(syncWith(t, bob, token, ""), "leave", room)
+	same(t, "left: topic", left.Get(`state.events.#(type=="m.room.topic").event_id`).Str, string(hidden))
+	same(t, "left: timeline", left.Get("timeline.events.#.type").Raw, `["m.room.member","m.room.message","m.room.member"]`)
+}
+
+// SYNC-23: state_after is there also in a section that tells of account data alone.
+func TestSyncStateAfterWithAccountData(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice := hs.User(t, "alice")
+	room := alice.CreateRoom(t, nil)
+	token := syncWith(t, alice, "", "").Get("next_batch").Str
+	alice.Put(t, homeservertest.Path("/v3/user/{}/rooms/{}/account_data/x", alice.User, room), `{}`)
+	after := homeservertest.Room(syncWith(t, alice, token, "", "use_state_after", "true"), "join", room)
+	same(t, "state_after", after.Get("state_after.events").Raw, "[]")
+	same(t, "without", homeservertest.Room(syncWith(t, alice, token, ""), "join", room).Get("state_after").Exists(), false)
+}
+
+// SYNC-28, SYNC-47: what somebody is told of a room that they have left ends with that, though they were invited again
+// and might have read on, and with how that ended.
+func TestSyncEndsWithTheLeave(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob, carol := hs.User(t, "alice"), hs.User(t, "bob"), hs.User(t, "carol")
+	room := alice.CreateRoom(t, `{"preset":"public_chat","initial_state":[{"type":"m.room.history_visibility","content":{"history_visibility":"invited"}}]}`)
+	bob.Join(t, room)
+	token := syncWith(t, bob, "", "").Get("next_batch").Str
+	alice.Say(t, room, "seen")
+	bob.Leave(t, room)
+	carol.Join(t, room)
+	alice.Invite(t, room, bob.User)
+	carol.Say(t, room, "from somebody whom bob does not know")
+	bob.Leave(t, room)
+	for _, filter := range []string{"", `{"room":{"state":{"lazy_load_members":true}}}`} {
+		section := homeservertest.Room(syncWith(t, bob, token, filter), "leave", room)
+		same(t, "timeline", section.Get("timeline.events.#.type").Raw, `["m.room.message","m.room.member","m.room.member"]`)
+		same(t, "memberships", section.Get("timeline.events.#.unsigned.prev_content.membership").Raw, `["join","invite"]`)
+	}
+}

@@ -86,21 +86,48 @@ func TestTypingEndsWithTheServer(t *testing.T) {
 	room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
 	bob.Join(t, room)
 	alice.Put(t, homeservertest.Path("/v3/rooms/{}/typing/{}", room, alice.User), `{"typing":true,"timeout":100000}`)
-	done := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+	done, never := alice.CreateRoom(t, `{"preset":"public_chat"}`), alice.CreateRoom(t, `{"preset":"public_chat"}`)
 	bob.Join(t, done)
-	for _, is := range []bool{true, false} {
-		alice.Put(t, homeservertest.Path("/v3/rooms/{}/typing/{}", done, alice.User), map[string]any{"typing": is})
-	}
+	bob.Join(t, never)
+	path := homeservertest.Path("/v3/rooms/{}/typing/{}", done, alice.User)
+	alice.Put(t, path, `{"typing":true}`)
 	token := syncWith(t, bob, "", "").Get("next_batch").Str
-	if err := hs.Close(); err != nil {
-		t.Fatal(err)
+	alice.Put(t, path, `{"typing":false}`)
+	for _, restart := range []string{"after a restart", "after another"} { // whichever of them the client comes back after
+		if err := hs.Close(); err != nil {
+			t.Fatal(err)
+		}
+		hs = start()
+		bob = hs.Login(t, "bob")
+		answer := syncWith(t, bob, token, "", "timeout", "20000")
+		same(t, restart, typingIn(answer, room), `[]`)
+		same(t, restart+" where it was over before", typingIn(answer, done), `[]`)
+		same(t, restart+" where nobody had typed", typingIn(answer, never), "")
+		same(t, restart+" in a first sync", typingIn(syncWith(t, bob, "", ""), room), "")
 	}
-	again := start()
-	bob = again.Login(t, "bob")
-	answer := syncWith(t, bob, token, "", "timeout", "20000")
-	same(t, "after a restart", typingIn(answer, room), `[]`)
-	same(t, "where it was over before", typingIn(answer, done), "")
-	same(t, "in a first sync", typingIn(syncWith(t, bob, "", ""), room), "")
+}
+
+// TYP-6: who asks for the whole state, or joins again, may believe that somebody types.
+func TestTypingIsOverWithTheWholeState(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+	bob.Join(t, room)
+	types := func(is bool) {
+		t.Helper()
+		alice.Put(t, homeservertest.Path("/v3/rooms/{}/typing/{}", room, alice.User), map[string]any{"typing": is})
+	}
+	types(true)
+	token := syncWith(t, bob, "", "").Get("next_batch").Str
+	same(t, "who types", typingIn(syncWith(t, bob, token, "", "full_state", "true"), room), `["@alice:example.org"]`)
+	types(false)
+	answer := syncWith(t, bob, token, "", "full_state", "true")
+	same(t, "nobody types", typingIn(answer, room), `[]`)
+	same(t, "nothing new", typingIn(syncWith(t, bob, answer.Get("next_batch").Str, "", "full_state", "true"), room), "")
+	bob.Leave(t, room)
+	bob.Join(t, room)
+	same(t, "left and back", typingIn(syncWith(t, bob, token, ""), room), `[]`)
 }
 
 // TYP-3: how long somebody types who does not say so again.

@@ -43,7 +43,8 @@ func (v *visit) ephemeral(ctx context.Context, whole bool) (e ephemeral, err err
 		filter := &v.Filter.Room.Ephemeral
 		return filter.MatchRoom(v.room.ID) && filter.EventFilter.Match(typ, "", nil)
 	}
-	if users, pos := v.Typing.In(v.room.ID); pos > since && (!whole || len(users) > 0) && wanted(typeTyping) {
+	// Who has been told before that somebody types is told that nobody does.
+	if users, pos := v.Typing.In(v.room.ID); (!v.first && pos > v.since || whole && len(users) > 0) && wanted(typeTyping) {
 		e.events = append(e.events, typingEvent(users))
 	}
 	if v.room.ReceiptsChanged() <= since {

@@ -43,6 +43,10 @@ func (a *answer) makeRooms(ctx context.Context) error {
 		case room.Membership(a.User) == events.MembershipJoin:
 			v := &visit{answer: a, room: room, scope: reader.NewScope(room, a.User)}
 			w := v.begin("join")
+			if v.StateAfter != "" { // SYNC-23: also empty
+				w.openEvents(v.StateAfter)
+				w.closeEvents()
+			}
 			if err := v.unread(ctx, a.until); err != nil {
 				return err
 			}
@@ -160,7 +164,7 @@ func (v *visit) leave(ctx context.Context, forgotten bool) error {
 	case v.end == 0, recent && v.end <= v.since: // nothing to see but the own event
 		return v.tellOnly(ctx, v.member)
 	}
-	return v.tell(ctx, "leave", v.member.Pos, recent && v.scope.MembershipAt(v.since) == events.MembershipJoin && !v.FullState)
+	return v.tell(ctx, "leave", v.end, recent && v.scope.MembershipAt(v.since) == events.MembershipJoin && !v.FullState)
 }
 
 // tell writes the section of a room whose history the user sees: what is new up to

@@ -38,7 +38,27 @@ func (v *visit) timeline(ctx context.Context, until store.Pos, before bool) (tim
 	if len(t.events) > 0 {
 		t.start = t.events[0].Pos - 1
 	}
-	return t, nil
+	return t, v.shorten(ctx, &t)
+}
+
+// shorten begins a timeline after the last change of the state that the user may not see,
+// because they were out when it was made: clients make the state at its end out of that at
+// its start and the events between (SYNC-19).
+func (v *visit) shorten(ctx context.Context, t *timeline) error {
+	if v.StateAfter != "" || v.scope.SeesAll(t.start) {
+		return nil
+	}
+	if err := v.Memory.View(ctx, v.scope.Load); err != nil {
+		return err
+	}
+	changes, err := v.Reader.StateChanges(ctx, v.room, t.start, v.end)
+	for _, e := range changes {
+		if e.Pos > t.start && !v.scope.Sees(e) {
+			t.start, t.limited = e.Pos, true
+		}
+	}
+	t.events = slices.DeleteFunc(t.events, func(e *live.Event) bool { return e.Pos <= t.start })
+	return err
 }
 
 // timelineLimit is how many events a timeline has at most.

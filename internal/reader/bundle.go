@@ -103,7 +103,7 @@ func (b *bundler) edits(targets []*live.Event) (map[store.Pos]store.Pos, error) 
 		case latest[e.Pos] == 0:
 		case e.RedactedBy != 0 || b.ignored[e.Sender] || b.form.withoutErased(b.scope, e) != e:
 			delete(latest, e.Pos)
-		case !b.scope.seesAll(e.Pos):
+		case !b.scope.SeesAll(e.Pos):
 			if latest[e.Pos], err = b.visibleEdit(e.Pos); err != nil {
 				return nil, err
 			}
@@ -142,7 +142,7 @@ func (b *bundler) references(targets []*live.Event) (map[store.Pos][]events.Even
 	}
 	hidden := map[store.Pos]bool{}
 	for _, e := range targets {
-		hidden[e.Pos] = !b.scope.seesAll(e.Pos)
+		hidden[e.Pos] = !b.scope.SeesAll(e.Pos)
 	}
 	var unsure []store.Pos
 	for _, row := range rows {

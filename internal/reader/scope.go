@@ -77,9 +77,9 @@ func (s *Scope) decides(pos store.Pos) bool {
 		})
 }
 
-// seesAll reports whether the user sees everything after a position, as members do
-// who have been there since.
-func (s *Scope) seesAll(pos store.Pos) bool {
+// SeesAll reports whether the user sees everything after a position, as members do
+// who have been there since. It may say no where it is not known.
+func (s *Scope) SeesAll(pos store.Pos) bool {
 	if s.Membership() != events.MembershipJoin {
 		return false
 	}

@@ -34,7 +34,7 @@ func threads(v store.View, s *Scope, ignored map[events.UserID]bool, roots []*li
 	}
 	for _, root := range roots {
 		t, ok := found[root.Pos]
-		if ok && t.count > 0 && !s.seesAll(root.Pos) {
+		if ok && t.count > 0 && !s.SeesAll(root.Pos) {
 			if t, err = partOfThread(v, s, ignored, root); err != nil {
 				return nil, err
 			}

@@ -7,9 +7,9 @@
 // sync needs to compare two numbers to know whether a room has something to tell, and
 // a client that was away for a moment misses nothing that still holds.
 //
-// The store remembers nothing but the rooms where somebody is typing, one row each:
-// after a restart nobody is, and clients that were told otherwise have to be told
-// (TYP-6).
+// The store remembers nothing but the rooms that are in memory, one row each: after a
+// restart nobody types, and clients that were told otherwise have to be told (TYP-6),
+// also those that come only after the next restart.
 //
 // # Ends
 //

@@ -60,9 +60,6 @@ func New(ctx context.Context, memory *live.Memory, now func() time.Time, log *sl
 		pos := tx.Next()
 		for _, id := range stale {
 			s.rooms[id] = &room{users: map[events.UserID]*time.Timer{}, pos: pos, changed: now()}
-			if err := tx.SetTyping(id, false); err != nil {
-				return err
-			}
 		}
 		tx.UserChanged("", pos) // nobody is connected yet; the position has to move
 		return nil
@@ -113,7 +110,7 @@ func (s *Service) Set(ctx context.Context, user events.UserID, id events.RoomID,
 		if d.Membership(user) != events.MembershipJoin {
 			return mxerr.Forbidden("%s is not in room %s", user, id)
 		}
-		if err := tx.SetTyping(id, true); err != nil {
+		if err := s.remember(tx, id); err != nil {
 			return err
 		}
 		pos := tx.Next()
@@ -152,15 +149,9 @@ func (s *Service) Stop(tx *live.Tx, d *live.Draft, user events.UserID) error {
 	s.mu.Lock()
 	r := s.rooms[d.ID]
 	typing := r != nil && r.users[user] != nil
-	last := typing && len(r.users) == 1
 	s.mu.Unlock()
 	if !typing {
 		return nil
-	}
-	if last {
-		if err := tx.SetTyping(d.ID, false); err != nil {
-			return err
-		}
 	}
 	pos := tx.Next()
 	tx.TypingChanged(d, pos, func() {
@@ -191,11 +182,37 @@ func (s *Service) apply(id events.RoomID, pos store.Pos, change func(*room)) {
 	r.pos, r.changed = pos, s.now()
 }
 
-// forget drops rooms where nobody has typed for long. s.mu is held.
+// remember stores that a room is in memory, and of others that they are not for much longer.
+func (s *Service) remember(tx *live.Tx, id events.RoomID) error {
+	s.mu.Lock()
+	r := s.rooms[id]
+	if r != nil && !s.idle(r) {
+		s.mu.Unlock()
+		return nil
+	}
+	var idle []events.RoomID
+	for other, r := range s.rooms {
+		if s.idle(r) && other != id {
+			idle = append(idle, other)
+		}
+	}
+	s.mu.Unlock()
+	for _, other := range idle {
+		if err := tx.SetTyping(other, false); err != nil {
+			return err
+		}
+	}
+	return tx.SetTyping(id, true)
+}
+
+// forget drops the idle rooms. s.mu is held.
 func (s *Service) forget() {
-	maps.DeleteFunc(s.rooms, func(_ events.RoomID, r *room) bool {
-		return len(r.users) == 0 && s.now().Sub(r.changed) > forgetAfter
-	})
+	maps.DeleteFunc(s.rooms, func(_ events.RoomID, r *room) bool { return s.idle(r) })
+}
+
+// idle reports whether nobody has typed in a room for long. s.mu is held.
+func (s *Service) idle(r *room) bool {
+	return len(r.users) == 0 && s.now().Sub(r.changed) > forgetAfter
 }
 
 // timer ends a user's typing after a time. s.mu is held.

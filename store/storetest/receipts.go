@@ -71,7 +71,7 @@ func receipts() []rule {
 
 func typing() []rule {
 	return []rule{
-		{"TypingRooms returns the rooms where somebody is typing, in order", func(f *fixture) {
+		{"TypingRooms returns the rooms for which it was set, in order", func(f *fixture) {
 			for _, change := range []struct {
 				room   events.RoomID
 				typing bool
