@@ -47,7 +47,7 @@ const noPresence = `{"presence":{"types":[]}}`
 func waiting(t *testing.T, c *homeservertest.Client) <-chan *homeservertest.Response {
 	t.Helper()
 	got := make(chan *homeservertest.Response, 1)
-	path := "/v3/sync?timeout=20000&since=" + c.Since + "&filter=" + url.QueryEscape(noPresence)
+	path := "/v3/sync?timeout=" + forever + "&since=" + c.Since + "&filter=" + url.QueryEscape(noPresence)
 	go func() { got <- c.Do(t, "GET", path, nil) }()
 	return got
 }
@@ -299,7 +299,7 @@ func TestToDeviceInSync(t *testing.T) {
 	const hideAll = `{"presence":{"types":[]},"account_data":{"types":[]},"room":{"rooms":[],"timeline":{"types":[]}},"event_fields":["x"]}`
 	got := make(chan gjson.Result, 1)
 	since := alice.Since
-	go func() { got <- syncWith(t, alice, since, hideAll, "timeout", "20000") }()
+	go func() { got <- syncWith(t, alice, since, hideAll, "timeout", forever) }()
 	send(1)
 	answer := <-got // TD-11
 	same(t, "TD-11", messages(t, answer), numbers(0, 1))
@@ -316,12 +316,8 @@ func TestToDeviceInSync(t *testing.T) {
 	alice.Since = next
 	at := 1
 	for ; at < 250; at += 100 { // TD-7
-		start := time.Now()
-		answer := syncWith(t, alice, alice.Since, "", "timeout", "20000")
+		answer := syncWith(t, alice, alice.Since, "", "timeout", forever) // TD-7: it does not wait when there is more
 		same(t, "TD-7 SYNC-52", messages(t, answer), numbers(at, min(at+100, 250)))
-		if time.Since(start) > 10*time.Second {
-			t.Error("TD-7: it waited although there was more")
-		}
 		same(t, "SYNC-6 again", messages(t, syncWith(t, alice, alice.Since, "")), numbers(at, min(at+100, 250)))
 		alice.Since = answer.Get("next_batch").Str
 		if last := at+100 >= 250; homeservertest.HasRoom("join", room)(answer) != last {

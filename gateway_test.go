@@ -67,7 +67,7 @@ func (g *gateway) next(t *testing.T) gjson.Result {
 	select {
 	case n := <-g.got:
 		return n
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("there is no notification")
 		return gjson.Result{}
 	}

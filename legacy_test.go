@@ -125,7 +125,7 @@ func TestEvents(t *testing.T) {
 	wait := func(c *homeservertest.Client, query string, change func()) gjson.Result {
 		t.Helper()
 		got := make(chan gjson.Result, 1)
-		go func() { got <- c.Get(t, "/v3/events?timeout=20000&"+query) }()
+		go func() { got <- c.Get(t, "/v3/events?timeout="+forever+"&"+query) }()
 		change()
 		return <-got
 	}

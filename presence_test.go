@@ -33,7 +33,7 @@ func TestPresence(t *testing.T) {
 	alice.Do(t, "GET", path("@nobody:example.org"), nil).WantError(404, "M_NOT_FOUND")
 	// PRES-5, PRES-4, SYNC-51: syncing makes online, which is told to those who share a room, and wakes them.
 	got := make(chan gjson.Result, 1)
-	go func() { got <- syncWith(t, alice, token, "", "timeout", "20000") }()
+	go func() { got <- syncWith(t, alice, token, "", "timeout", forever) }()
 	syncWith(t, bob, "", "", away, "offline")
 	syncWith(t, carol, "", "")
 	syncWith(t, bob, "", "")
@@ -58,7 +58,7 @@ func TestPresence(t *testing.T) {
 	token = answer.Get("next_batch").Str
 	// PRES-1, PRES-3: a state and a message of one's own; the content of GET is the same.
 	bob.Put(t, path(bob.User), `{"presence":"unavailable","status_msg":"tea"}`)
-	answer = syncWith(t, alice, token, "", "timeout", "20000")
+	answer = syncWith(t, alice, token, "", "timeout", forever)
 	p := presenceOf(answer, bob.User)
 	if p.Get("presence").Str != "unavailable" || p.Get("status_msg").Str != "tea" || p.Get("currently_active").Exists() {
 		t.Errorf("bob has tea: %s", p)
@@ -86,7 +86,7 @@ func TestPresence(t *testing.T) {
 	// PRES-1: a message alone is told, too; one that is far too long is refused.
 	token = syncWith(t, alice, "", "").Get("next_batch").Str
 	tablet.Put(t, path(bob.User), `{"presence":"unavailable","status_msg":"cake"}`)
-	same(t, "a message", presenceOf(syncWith(t, alice, token, "", "timeout", "20000"), bob.User).Get("status_msg").Str, "cake")
+	same(t, "a message", presenceOf(syncWith(t, alice, token, "", "timeout", forever), bob.User).Get("status_msg").Str, "cake")
 	tablet.Do(t, "PUT", path(bob.User), map[string]any{"presence": "online", "status_msg": strings.Repeat("x", 2000)}).WantError(400, "M_INVALID_PARAM")
 	// PRES-11: nothing of those who are not there.
 	tablet.Put(t, path(bob.User), `{"presence":"offline"}`)
@@ -122,7 +122,7 @@ func TestPresenceOfProfile(t *testing.T) {
 	token := syncWith(t, alice, "", "", "set_presence", "offline").Get("next_batch").Str
 	told := func() gjson.Result {
 		t.Helper()
-		answer := syncWith(t, alice, token, "", "timeout", "20000", "set_presence", "offline")
+		answer := syncWith(t, alice, token, "", "timeout", forever, "set_presence", "offline")
 		token = answer.Get("next_batch").Str
 		return presenceOf(answer, bob.User)
 	}

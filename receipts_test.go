@@ -78,7 +78,7 @@ func TestReceipts(t *testing.T) {
 	// RCPT-13: it wakes those who wait, without anything else.
 	waiting := syncWith(t, bob, "", "").Get("next_batch").Str
 	told := make(chan gjson.Result, 1)
-	go func() { told <- syncWith(t, bob, waiting, "", "timeout", "20000") }()
+	go func() { told <- syncWith(t, bob, waiting, "", "timeout", forever) }()
 	read(t, bob, room, "m.fully_read", three, nil)
 	same(t, "m.fully_read alone", homeservertest.Room(<-told, "join", room).Get("account_data.events.#.content.event_id").Raw, fmt.Sprintf(`[%q]`, three))
 	// RCPT-14, UNRD-13
@@ -157,7 +157,7 @@ func TestUnreadCounts(t *testing.T) {
 	// SYNC-38, UNRD-4: a receipt by another device wakes, also if receipts are filtered.
 	token = syncWith(t, bob, "", "").Get("next_batch").Str
 	got := make(chan gjson.Result, 1)
-	go func() { got <- syncWith(t, bob, token, `{"room":{"ephemeral":{"types":[]}}}`, "timeout", "20000") }()
+	go func() { got <- syncWith(t, bob, token, `{"room":{"ephemeral":{"types":[]}}}`, "timeout", forever) }()
 	last := alice.History(t, room, 1)[0].Get("event_id").Str
 	read(t, tablet, room, "m.read.private", events.EventID(last), nil)
 	same(t, "told by the other device", homeservertest.Room(<-got, "join", room).Get("unread_notifications").Raw, `{"highlight_count":0,"notification_count":0}`)

@@ -33,11 +33,10 @@ func TestSlidingMoreOfNothing(t *testing.T) {
 		if bodies[0] == bodies[1] {
 			t.Fatalf("%s is the same", what)
 		}
-		at, began := pos(slide(t, alice, pos(slide(t, alice, "", bodies[0])), bodies[0])), time.Now()
-		answer := slide(t, alice, at, bodies[1], "timeout", "20000")
-		if time.Since(began) > 10*time.Second {
-			t.Errorf("%s waits: %s", what, answer)
-		}
+		t.Run(what, func(t *testing.T) {
+			at := pos(slide(t, alice, pos(slide(t, alice, "", bodies[0])), bodies[0]))
+			slide(t, alice, at, bodies[1], "timeout", forever)
+		})
 	}
 }
 

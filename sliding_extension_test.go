@@ -110,7 +110,7 @@ func TestSlidingE2EE(t *testing.T) {
 	// KEYS-57: a claim is told of at once.
 	got := make(chan gjson.Result, 1)
 	at := pos(slide(t, bob, pos(second), body))
-	go func() { got <- slide(t, bob, at, body, "timeout", "20000") }()
+	go func() { got <- slide(t, bob, at, body, "timeout", forever) }()
 	alice.Post(t, "/v3/keys/claim", map[string]any{"one_time_keys": map[string]any{string(bob.User): map[string]any{bob.Device: "signed_curve25519"}}})
 	third := <-got
 	same(t, "after a claim", third.Get("extensions.e2ee.device_one_time_keys_count.signed_curve25519").Raw, "1")

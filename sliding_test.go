@@ -232,15 +232,11 @@ func TestSlidingConnections(t *testing.T) {
 	slide(t, tablet, onTablet, named("a")) // not another device's
 
 	// SLIDE-8: beginning anew is answered at once and with everything.
-	began := time.Now()
-	fresh := slide(t, tablet, "", named("a"), "timeout", "20000")
-	if !slid(fresh, room).Get("initial").Bool() || time.Since(began) > 10*time.Second {
+	fresh := slide(t, tablet, "", named("a"), "timeout", forever)
+	if !slid(fresh, room).Get("initial").Bool() {
 		t.Errorf("a new connection: %s", fresh)
 	}
-	empty := hs.User(t, "carol")
-	if slide(t, empty, "", `{}`, "timeout", "20000"); time.Since(began) > 10*time.Second {
-		t.Error("a new connection waits because there is nothing to tell")
-	}
+	slide(t, hs.User(t, "carol"), "", `{}`, "timeout", forever) // though there is nothing to tell
 
 	// A position from before a restart.
 	old := pos(fresh)
@@ -293,11 +289,7 @@ func TestSlidingWaits(t *testing.T) {
 		"all rooms of a list":    strings.Replace(conn, `"ranges":[[0,0]],`, "", 1),
 		"members, loaded lazily": strings.Replace(conn, `["m.room.name",""]`, `["m.room.name",""],["m.room.member","$LAZY"]`, 1),
 	} {
-		at := start()
-		began := time.Now()
-		if slide(t, bob, at, body, "timeout", "20000"); time.Since(began) > 10*time.Second {
-			t.Errorf("%s waits", what)
-		}
+		t.Run(what, func(t *testing.T) { slide(t, bob, start(), body, "timeout", forever) })
 	}
 	// SLIDE-49 and what else wakes; each without a change of anything else.
 	for what, change := range map[string]func(){
@@ -335,7 +327,7 @@ func TestSlidingWaits(t *testing.T) {
 			body = strings.Replace(conn, `"e2ee"`, `"to_device":{"enabled":true},"e2ee"`, 1)
 		}
 		got := make(chan gjson.Result, 1)
-		go func() { got <- slide(t, bob, at, body, "timeout", "20000") }()
+		go func() { got <- slide(t, bob, at, body, "timeout", forever) }()
 		change()
 		answer := <-got
 		extensions := answer.Get("extensions")
@@ -360,7 +352,7 @@ func TestSlidingWaits(t *testing.T) {
 	at = start()
 	got := make(chan gjson.Result)
 	for range 2 {
-		go func() { got <- slide(t, bob, at, conn, "timeout", "20000") }()
+		go func() { got <- slide(t, bob, at, conn, "timeout", forever) }()
 	}
 	id := bob.Say(t, other, "for both")
 	both := []gjson.Result{<-got, <-got}
@@ -375,7 +367,7 @@ func TestSlidingWaits(t *testing.T) {
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
-		req, _ := http.NewRequestWithContext(ctx, "POST", hs.URL+"/_matrix/client"+slidingURL(at, "timeout", "20000"), strings.NewReader(conn))
+		req, _ := http.NewRequestWithContext(ctx, "POST", hs.URL+"/_matrix/client"+slidingURL(at, "timeout", forever), strings.NewReader(conn))
 		req.Header.Set("Authorization", "Bearer "+bob.Token)
 		if resp, err := http.DefaultClient.Do(req); err == nil {
 			_ = resp.Body.Close()

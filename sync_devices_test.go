@@ -33,7 +33,7 @@ func TestSyncToDevice(t *testing.T) {
 	tablet := hs.Login(t, "bob")
 	token := syncWith(t, bob, "", "").Get("next_batch").Str
 	got := make(chan gjson.Result, 1)
-	go func() { got <- syncWith(t, bob, token, "", "timeout", "20000") }()
+	go func() { got <- syncWith(t, bob, token, "", "timeout", forever) }()
 	sendToDevice(t, alice, bob, 1)
 	// TD-11, SYNC-10: it wakes; TD-5: what is told.
 	answer := <-got
@@ -57,7 +57,7 @@ func TestSyncToDevice(t *testing.T) {
 	}
 	var all []int64
 	for range 3 {
-		answer := syncWith(t, bob, last, "", "timeout", "20000")
+		answer := syncWith(t, bob, last, "", "timeout", forever)
 		if n := len(received(answer)); n > 100 {
 			t.Errorf("%d messages in one answer", n)
 		}
@@ -91,7 +91,7 @@ func TestSyncKeyCounts(t *testing.T) {
 	// KEYS-57: a claim wakes the device.
 	token = answer.Get("next_batch").Str
 	got := make(chan gjson.Result, 1)
-	go func() { got <- syncWith(t, bob, token, "", "timeout", "20000") }()
+	go func() { got <- syncWith(t, bob, token, "", "timeout", forever) }()
 	alice.Post(t, "/v3/keys/claim", map[string]any{"one_time_keys": map[string]any{string(bob.User): map[string]any{bob.Device: "signed_curve25519"}}})
 	same(t, "after a claim", (<-got).Get("device_one_time_keys_count").Raw, `{"signed_curve25519":1}`)
 }
@@ -119,7 +119,7 @@ func TestSyncDeviceLists(t *testing.T) {
 	// SYNC-54, DL-2, DL-4, DL-16: a new device wakes those who share a room, and only them.
 	token = now()
 	got := make(chan gjson.Result, 1)
-	go func() { got <- syncWith(t, alice, token, "", "timeout", "20000") }()
+	go func() { got <- syncWith(t, alice, token, "", "timeout", forever) }()
 	hs.Login(t, "carol")
 	hs.Login(t, "bob")
 	same(t, "a new device of bob's", (<-got).Get("device_lists").Raw, `{"changed":["@bob:example.org"],"left":[]}`)
@@ -143,7 +143,7 @@ func TestSyncDeviceLists(t *testing.T) {
 	same(t, "left and come back", lists(token), `{"changed":["@bob:example.org"],"left":[]}`)
 	// SYNC-10
 	token = now()
-	go func() { got <- syncWith(t, alice, token, "", "timeout", "20000") }()
+	go func() { got <- syncWith(t, alice, token, "", "timeout", forever) }()
 	carol.Join(t, room)
 	same(t, "woken by a join", (<-got).Get("device_lists.changed").Raw, `["@carol:example.org"]`)
 }

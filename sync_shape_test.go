@@ -165,9 +165,10 @@ func TestSyncEndsWithTheClient(t *testing.T) {
 		cancel()
 	}
 	// The server stops without waiting for those who have gone.
-	start := time.Now()
-	if err := hs.Shutdown(t.Context()); err != nil || time.Since(start) > 10*time.Second {
-		t.Errorf("stopping took %v: %v", time.Since(start), err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := hs.Shutdown(ctx); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -27,7 +27,7 @@ func TestTyping(t *testing.T) {
 	token := syncWith(t, bob, "", "").Get("next_batch").Str
 	next := func() string {
 		t.Helper()
-		answer := syncWith(t, bob, token, "", "timeout", "20000")
+		answer := syncWith(t, bob, token, "", "timeout", forever)
 		token = answer.Get("next_batch").Str
 		return typingIn(answer, room)
 	}
@@ -99,7 +99,7 @@ func TestTypingEndsWithTheServer(t *testing.T) {
 		}
 		hs = start()
 		bob = hs.Login(t, "bob")
-		answer := syncWith(t, bob, token, "", "timeout", "20000")
+		answer := syncWith(t, bob, token, "", "timeout", forever)
 		same(t, restart, typingIn(answer, room), `[]`)
 		same(t, restart+" where it was over before", typingIn(answer, done), `[]`)
 		same(t, restart+" where nobody had typed", typingIn(answer, never), "")

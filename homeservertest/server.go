@@ -25,7 +25,7 @@ const (
 
 // patience is how long a client waits for one answer, and how long a server
 // waits for the requests in progress when the test ends.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // Server is a homeserver that listens.
 type Server struct {

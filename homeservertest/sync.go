@@ -73,7 +73,7 @@ func (c *Client) HearEvent(tb testing.TB, room events.RoomID, event events.Event
 }
 
 // SyncUntil syncs until an answer satisfies the condition, and returns that
-// answer; the test ends if there is none within half a minute. Conditions see
+// answer; the test ends if there is none within a minute. Conditions see
 // one answer at a time, each of them once.
 func (c *Client) SyncUntil(tb testing.TB, condition func(sync gjson.Result) bool) gjson.Result {
 	tb.Helper()

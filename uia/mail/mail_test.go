@@ -50,7 +50,7 @@ func listen(t *testing.T, cert *tls.Config, offers ...string) (address string, i
 // serve speaks SMTP for one connection.
 func serve(conn net.Conn, cert *tls.Config, offers []string, box chan<- received) {
 	defer conn.Close() //nolint:errcheck // the client has what it wants
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	r, got := bufio.NewReader(conn), received{}
 	say := func(lines ...string) {
 		for _, line := range lines {

@@ -92,7 +92,7 @@ func (i *issuer) token(w http.ResponseWriter, r *http.Request) {
 	}
 	i.redeemed = true
 	claims := map[string]any{
-		"iss": i.URL, "aud": "matrix", "sub": "42", "exp": time.Now().Add(time.Minute).Unix(), "iat": time.Now().Unix(),
+		"iss": i.URL, "aud": "matrix", "sub": "42", "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix(),
 		"nonce": i.asked.Get("nonce"), "preferred_username": "alice", "email": "al@example.com", "name": "Alice Example",
 	}
 	i.change(claims)

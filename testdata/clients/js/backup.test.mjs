@@ -8,7 +8,7 @@ import { serve } from "./server.mjs";
 
 const server = serve("alice", "bob");
 
-test("a backup of keys", { timeout: 60_000 }, async (t) => {
+test("a backup of keys", { timeout: 300_000 }, async (t) => {
     const safe = new Map();
     const [alice, bob] = await Promise.all([encrypting(server.url, "alice", safe), encrypting(server.url, "bob")]);
     assert.equal(await alice.getCrypto().checkKeyBackupAndEnable(), null);

@@ -88,7 +88,7 @@ function seeGaps(room) {
     room.getTimelineForEvent = (id) => room.getUnfilteredTimelineSet().getTimelineForEvent(id);
 }
 
-test("a busy hour", { timeout: 240_000 }, async (t) => {
+test("a busy hour", { timeout: 600_000 }, async (t) => {
     const devices = () => Promise.all(names.map((name) => session(server.url, name)));
     const [people, sessions, fresh] = await Promise.all([devices(), devices(), devices()]);
     // The SDK does not look whether it has been told all before a leave; who wants gaps must not leave.

@@ -15,7 +15,7 @@ async function devices(client, userId) {
     return (await client.getCrypto().getUserDeviceInfo([userId])).get(userId) ?? new Map();
 }
 
-test("a dehydrated device", { timeout: 60_000 }, async () => {
+test("a dehydrated device", { timeout: 300_000 }, async () => {
     const safe = new Map();
     let [alice, bob] = await Promise.all([encrypting(server.url, "alice", safe), encrypting(server.url, "bob")]);
     const aliceId = alice.getUserId();
@@ -62,8 +62,8 @@ test("a dehydrated device", { timeout: 60_000 }, async () => {
     await assert.rejects(dehydrated(), { errcode: "M_NOT_FOUND" });
 });
 
-test("a device that stays away", { timeout: 60_000 }, async () => {
-    const line = new Line();
+test("a device that stays away", { timeout: 300_000 }, async () => {
+    const line = new Line(server);
     const [carol, dave] = await Promise.all([encrypting(server.url, "carol"), encrypting(server.url, "dave", new Map(), { fetchFn: line.fetch })]);
     const roomId = await encryptedRoom(carol, dave);
     const claim = async () => {
@@ -73,10 +73,12 @@ test("a device that stays away", { timeout: 60_000 }, async () => {
 
     await until(carol, "dave's keys", async () => (await devices(carol, dave.getUserId())).has(dave.getDeviceId()));
     line.cut();
-    const keys = new Set();
+    const keys = [];
     let key;
-    while (!(key = await claim()).fallback) keys.add(key.key);
-    assert.equal(keys.size, 50);
+    while (!(key = await claim()).fallback) keys.push(key.key);
+    assert.equal(new Set(keys).size, keys.length);
+    // The SDK uploads 50, and 50 more if a sync that began before that is done with only afterwards.
+    assert.ok([50, 100].includes(keys.length), `${keys.length} keys`);
     assert.deepEqual(await claim(), key);
     const secret = await confides(carol, roomId, "You are missed.");
     const erin = await encrypting(server.url, "erin");
@@ -92,7 +94,7 @@ test("a device that stays away", { timeout: 60_000 }, async () => {
     await until(dave, "the new keys", async () => !(await claim()).fallback);
 });
 
-test("devices are signed out", { timeout: 60_000 }, async () => {
+test("devices are signed out", { timeout: 300_000 }, async () => {
     const [alice, ...others] = await Promise.all(Array.from({ length: 4 }, () => encrypting(server.url, "alice")));
     const bob = await encrypting(server.url, "bob");
     const roomId = await encryptedRoom(alice, bob);

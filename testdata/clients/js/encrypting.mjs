@@ -214,15 +214,22 @@ export async function compare(request, received) {
     return one.sas.emoji;
 }
 
-/** A line between a client and the server; what is under way when it is cut arrives when it is mended. */
+/** A line between clients and the server; what is under way when it is cut arrives when it is mended. */
 export class Line {
+    #server;
     #whole = Promise.resolve();
     mend = () => {};
 
+    /** It leads to the url of the server, wherever that is at the time. */
+    constructor(server) {
+        this.#server = server;
+    }
+
     /** To be the fetchFn of a client. */
-    fetch = async (...request) => {
+    fetch = async (url, options) => {
         await this.#whole;
-        const response = await fetch(...request);
+        const { pathname, search } = new URL(url);
+        const response = await fetch(this.#server.url + pathname + search, options);
         await this.#whole;
         return response;
     };

@@ -8,7 +8,7 @@ import { serve } from "./server.mjs";
 
 const server = serve("alice", "bob", "carol");
 
-test("an encrypted room", { timeout: 60_000 }, async () => {
+test("an encrypted room", { timeout: 300_000 }, async () => {
     const [alice, bob, carol] = await Promise.all(["alice", "bob", "carol"].map((name) => encrypting(server.url, name)));
     const roomId = await encryptedRoom(alice, bob);
 
@@ -69,7 +69,7 @@ test("an encrypted room", { timeout: 60_000 }, async () => {
     assert.notEqual(sessionOf(alice, roomId, one), sessionOf(alice, roomId, both));
 });
 
-test("an encrypted file", { timeout: 60_000 }, async () => {
+test("an encrypted file", { timeout: 300_000 }, async () => {
     const [alice, bob] = await Promise.all(["alice", "bob"].map((name) => encrypting(server.url, name)));
     const roomId = await encryptedRoom(alice, bob);
 

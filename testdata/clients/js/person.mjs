@@ -71,7 +71,7 @@ const news = [
 /** Waits until something holds, which may be a promise, and is asked again at each of these events of an emitter. */
 export async function watch(emitter, events, complaint, holds) {
     let timer, ring;
-    const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(complaint)), 30_000)));
+    const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(complaint)), 120_000)));
     const listen = () => ring();
     for (const event of events) emitter.on(event, listen);
     try {

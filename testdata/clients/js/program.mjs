@@ -8,12 +8,12 @@ export class Program {
     #log = [];
     url;
 
-    /** Runs the program that HOMESERVER_BINARY names until it serves, on any free port if none is given. */
-    static async start(data, port = 0) {
+    /** Runs the program that HOMESERVER_BINARY names until it serves, on any free port. */
+    static async start(data) {
         const program = new Program();
         program.#process = spawn(
             process.env.HOMESERVER_BINARY,
-            ["-listen", `127.0.0.1:${port}`, "-name", "example.org", "-data", data, "-registration", "open", "-rate-limits=false"],
+            ["-listen", "127.0.0.1:0", "-name", "example.org", "-data", data, "-registration", "open", "-rate-limits=false"],
             { stdio: ["ignore", "ignore", "pipe"] },
         );
         process.once("exit", () => program.#process.kill("SIGKILL"));

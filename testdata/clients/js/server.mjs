@@ -11,10 +11,11 @@ import { register } from "./person.mjs";
 export function serve(...names) {
     let program, data;
     const server = {
-        /** Ends the program and starts it again, on the same data and the same port. */
+        /** Ends the program and starts it again, on the same data; its url is another one then. */
         async restart() {
             await program.stop();
-            program = await Program.start(data, new URL(server.url).port);
+            program = await Program.start(data);
+            server.url = program.url;
         },
     };
     before(async () => {

@@ -59,7 +59,7 @@ const untilThread = (client, roomId, what, holds) => watch(
 
 const ids = (events) => events.map((event) => event.getId());
 
-test("a thread", { timeout: 60_000 }, async () => {
+test("a thread", { timeout: 300_000 }, async () => {
     const roomId = await gather();
     const root = await say(alice, roomId, "Which tea?");
     const replies = [await reply(bob, roomId, root, "Green.")];
@@ -126,7 +126,7 @@ test("a thread", { timeout: 60_000 }, async () => {
     assert.deepEqual([summary.count, summary.latest_event.event_id, summary.current_user_participated], [left.length, left.at(-1), true]);
 });
 
-test("unread threads", { timeout: 60_000 }, async () => {
+test("unread threads", { timeout: 300_000 }, async () => {
     const roomId = await gather();
     const root = await say(alice, roomId, "What is in the box?");
     const other = await say(alice, roomId, "And in this one?");
@@ -159,7 +159,7 @@ test("unread threads", { timeout: 60_000 }, async () => {
     phone.stopClient();
 });
 
-test("many threads", { timeout: 60_000 }, async () => {
+test("many threads", { timeout: 300_000 }, async () => {
     const roomId = await gather();
     const roots = [];
     for (let i = 0; i < 33; i++) roots.push(await say(bob, roomId, `Topic ${i}`));

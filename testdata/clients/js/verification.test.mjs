@@ -20,7 +20,7 @@ async function trusts(client, other) {
     });
 }
 
-test("verification", { timeout: 60_000 }, async (t) => {
+test("verification", { timeout: 300_000 }, async (t) => {
     const safe = new Map();
     const [alice, bob] = await Promise.all([encrypting(server.url, "alice", safe), encrypting(server.url, "bob")]);
     await Promise.all([settle(alice, { setupNewKeyBackup: true }), settle(bob)]);

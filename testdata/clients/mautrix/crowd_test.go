@@ -46,7 +46,8 @@ func TestCrowd(t *testing.T) {
 	room := all[0].encryptedRoomWith(t, &event.EncryptionEventContent{Algorithm: id.AlgorithmMegolmV1, RotationPeriodMessages: 3}, all[2], all[4])
 	for _, p := range all {
 		p.wait(t, "carol's joining", func(e *event.Event) bool {
-			return e.RoomID == room && e.Type == event.StateMember && e.GetStateKey() == string(all[4].UserID)
+			return e.RoomID == room && e.Type == event.StateMember && e.GetStateKey() == string(all[4].UserID) &&
+				e.Content.AsMember().Membership == event.MembershipJoin
 		})
 		p.follows(t, all[0].UserID, all[2].UserID, all[4].UserID)
 	}

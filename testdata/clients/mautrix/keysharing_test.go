@@ -110,7 +110,7 @@ func TestSecretSharing(t *testing.T) {
 		err = p.machine().GetOrRequestSecret(ctx, id.SecretMegolmBackupV1, func(value string) (bool, error) {
 			got = value
 			return true, nil
-		}, time.Minute)
+		}, 2*time.Minute)
 		return got, err
 	}
 	ctx, giveUp := context.WithCancel(t.Context())

@@ -139,7 +139,7 @@ func (p *person) learn(events ...*event.Event) {
 // learns something.
 func (p *person) until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	timeout := time.After(30 * time.Second)
+	timeout := time.After(2 * time.Minute)
 	for {
 		p.mu.Lock()
 		news := p.news
@@ -150,6 +150,8 @@ func (p *person) until(t *testing.T, what string, holds func() bool) {
 		select {
 		case <-news:
 		case <-timeout:
+			p.mu.Lock()
+			defer p.mu.Unlock()
 			for _, e := range p.seen {
 				t.Logf("saw %s %s from %s: %v", e.ID, e.Type.Type, e.Sender, e.Content.Raw)
 			}

@@ -79,7 +79,7 @@ func (v *verifier) asks(t *testing.T, room id.RoomID, to id.UserID) id.Verificat
 	}
 	txnID := id.VerificationTransactionID(request.EventID)
 	if err := v.store.SaveVerificationTransaction(t.Context(), verificationhelper.VerificationTransaction{
-		ExpirationTime: jsontime.UM(time.Now().Add(time.Minute)), RoomID: room, TransactionID: txnID, TheirUserID: to,
+		ExpirationTime: jsontime.UM(time.Now().Add(5 * time.Minute)), RoomID: room, TransactionID: txnID, TheirUserID: to,
 		VerificationState: verificationhelper.VerificationStateRequested,
 	}); err != nil {
 		t.Fatal(err)

@@ -1,5 +1,6 @@
 """People and bots, and what all tests do with them."""
 
+import asyncio
 import logging
 import unittest
 
@@ -22,7 +23,7 @@ class Test(unittest.IsolatedAsyncioTestCase):
 
     def client(self, name, directory=None):
         """Returns a client that is not signed in, which encrypts if it has a directory for its keys."""
-        config = AsyncClientConfig(store_sync_tokens=bool(directory), encryption_enabled=bool(directory), max_timeouts=1, request_timeout=30)
+        config = AsyncClientConfig(store_sync_tokens=bool(directory), encryption_enabled=bool(directory), max_timeouts=1, request_timeout=120)
         client = AsyncClient(self.server.url, name, store_path=directory or "", config=config)
         self.addAsyncCleanup(client.close)
         return client
@@ -46,11 +47,9 @@ class Test(unittest.IsolatedAsyncioTestCase):
 
     async def until(self, client, condition):
         """Syncs until something is so."""
-        for _ in range(20):
-            if condition():
-                return
-            self.ok(await client.sync(timeout=2000))
-        self.fail("it is never so")
+        async with asyncio.timeout(120):
+            while not condition():
+                self.ok(await client.sync(timeout=2000))
 
     async def together(self, founder, *others, **options):
         """Returns a room that all are in, and know of."""

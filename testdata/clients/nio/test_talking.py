@@ -99,7 +99,7 @@ class Talking(Test):
         bot.add_event_callback(answer, RoomMessageText)
         bot.add_response_callback(accept, SyncResponse)
         running = asyncio.create_task(bot.sync_forever(timeout=10_000, sync_filter=told.filter_id, full_state=True))
-        await asyncio.wait_for(bot.synced.wait(), 20)
+        await asyncio.wait_for(bot.synced.wait(), 120)
         rooms = [self.ok(await fay.room_create(invite=[bot.user_id])).room_id for _ in range(3)]
         for room in rooms:
             await self.until(fay, lambda: room in fay.rooms and fay.rooms[room].joined_count == 2)
@@ -107,8 +107,8 @@ class Talking(Test):
         for body in said:
             await self.say(fay, body.split()[0], body)
         while len(answered) < len(said):
-            await asyncio.wait_for(bot.synced.wait(), 20)
+            await asyncio.wait_for(bot.synced.wait(), 120)
         bot.stop_sync_forever()
         await self.say(fay, rooms[0], "last")
-        await asyncio.wait_for(running, 20)
+        await asyncio.wait_for(running, 120)
         self.assertEqual(sorted(answered[:len(said)]), sorted(said))

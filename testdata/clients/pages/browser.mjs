@@ -27,12 +27,13 @@ export async function startBrowser() {
     const context = await chromium.launchPersistentContext(data, {
         executablePath: process.env.CHROMIUM,
         viewport: phone,
+        timeout: patience,
         args: [
             "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
             "--disable-component-update", "--disable-sync",
         ],
     });
-    context.setDefaultTimeout(15_000);
+    context.setDefaultTimeout(patience);
     const faults = [];
     context.on("console", (message) => {
         const refused = /^Failed to load resource: the server responded with a status of 4/.test(message.text());
@@ -41,10 +42,12 @@ export async function startBrowser() {
     context.on("weberror", (error) => faults.push(String(error.error())));
     const stop = async () => {
         await context.close();
-        await rm(data, { recursive: true });
+        await rm(data, { recursive: true, maxRetries: 10 }); // processes of the browser may write a last thing
     };
     return { context, faults, stop };
 }
+
+const patience = 120_000; // milliseconds
 
 const phone = { width: 390, height: 844 };
 const narrow = { width: 320, height: 568 };
@@ -55,6 +58,7 @@ const desk = { width: 1280, height: 800 };
  * SCREENSHOTS in the environment, a directory, it leaves pictures there.
  */
 export async function look(page, name) {
+    await page.waitForLoadState();
     await page.bringToFront();
     for (const [size, viewport] of Object.entries({ narrow, desk, phone })) {
         await page.setViewportSize(viewport);

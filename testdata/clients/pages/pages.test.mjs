@@ -51,7 +51,16 @@ async function isDone({ app, page }) {
     await app.close();
 }
 
-const submit = (page) => page.getByRole("main").getByRole("button").click();
+const button = (page) => page.getByRole("main").getByRole("button");
+
+/** Clicks on what leads to another page, and waits until that is there. */
+async function follow(page, target) {
+    const loaded = page.waitForEvent("load");
+    await target.click();
+    await loaded;
+}
+
+const submit = (page) => follow(page, button(page));
 
 const refusal = (page) => page.getByRole("alert").textContent();
 
@@ -74,6 +83,7 @@ test("registration, stage by stage", async () => {
             await submit(page);
             assert.match(await refusal(page), /captcha/);
             await page.frameLocator("iframe").getByRole("checkbox").check();
+            await page.getByTitle("captcha, solved").waitFor();
             await submit(page);
         },
         "m.login.terms": async ({ page }) => {
@@ -138,8 +148,9 @@ test("confirming with a password, in an app that shows pages itself", async () =
     };
     const { session } = await getToken();
     const page = await browser.context.newPage();
-    let done = 0;
-    await page.exposeFunction("onAuthDone", () => done++); // UIA-29
+    const app = new EventEmitter();
+    let times = 0;
+    await page.exposeFunction("onAuthDone", () => void app.emit("done", ++times)); // UIA-29
     await page.goto(`${program.homeserver}/_matrix/client/r0/auth/m.login.password/fallback/web?session=${session}`); // UIA-28
     await look(page, "m.login.password");
     await page.getByLabel("Password").fill("wonderwall");
@@ -147,14 +158,16 @@ test("confirming with a password, in an app that shows pages itself", async () =
     assert.match(await refusal(page), /password/);
     await look(page, "password-refused");
     await page.getByLabel("Password").fill("wonderland");
+    let done = once(app, "done");
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "Thank you" }).waitFor();
-    assert.equal(done, 1);
+    assert.deepEqual(await done, [1]);
     await page.goto(`${program.homeserver}/_matrix/client/v3/auth/m.login.dummy/fallback/web?session=${session}`);
     await look(page, "m.login.dummy");
+    done = once(app, "done");
     await submit(page);
     await page.getByRole("heading", { name: "Thank you" }).waitFor();
-    assert.equal(done, 2);
+    assert.deepEqual(await done, [2]);
     assert.ok((await getToken({ session })).login_token);
     await page.goto(`${program.homeserver}/_matrix/client/v3/auth/m.login.dummy/fallback/web?session=unknown`);
     await look(page, "unknown-session");
@@ -163,8 +176,8 @@ test("confirming with a password, in an app that shows pages itself", async () =
 
 /** Chooses a provider and a person on the page. */
 async function choose(page, provider, person) {
-    await page.getByRole("link", { name: provider }).click();
-    await page.getByRole("link", { name: person }).click();
+    await follow(page, page.getByRole("link", { name: provider }));
+    await follow(page, page.getByRole("link", { name: person }));
 }
 
 test("single sign-on to an app, and confirming with it", async () => {
@@ -203,7 +216,7 @@ test("single sign-on to an app, and confirming with it", async () => {
             await isDone(windows);
             continue;
         }
-        if (await windows.page.getByRole("button").count()) await submit(windows.page);
+        if (await button(windows.page).count()) await submit(windows.page);
         assert.ok(await refusal(windows.page)); // UIA-15
         await look(windows.page, "m.login.sso-refused");
         await windows.page.close();
@@ -215,7 +228,7 @@ test("single sign-on to an app, and confirming with it", async () => {
 test("single sign-on to an app with a scheme of its own", async () => {
     const page = await browser.context.newPage();
     await page.goto(`${program.homeserver}/_matrix/client/v3/login/sso/redirect/red?redirectUrl=${encodeURIComponent("org.example.app://login")}`);
-    await page.getByRole("link", { name: "Mallory" }).click();
+    await follow(page, page.getByRole("link", { name: "Mallory" }));
     // The browser does not get to see where it leads: it would ask the person at the
     // desktop which program knows the scheme, and now and then wait for the answer.
     const answered = new Promise((resolve) => page.route(/\/confirm$/, async (route) => {
@@ -223,7 +236,7 @@ test("single sign-on to an app with a scheme of its own", async () => {
         await route.fulfill({ status: 204 });
         resolve(answer);
     }));
-    await submit(page);
+    await button(page).click();
     assert.match((await answered).headers().location, /^org\.example\.app:\/\/login\?loginToken=/);
     await page.close();
 });
@@ -237,12 +250,12 @@ test("signing in on the page of the server", async () => {
     await look(page, "login");
     await page.getByLabel("Username").fill("alice");
     await page.getByLabel("Password").fill("wonderwall");
-    await submit(page);
+    await button(page).click();
     assert.match(await refusal(page), /password/);
     await look(page, "login-refused");
     await page.getByLabel("Password").fill("wonderland");
     let signedIn = once(app, "signedIn");
-    await submit(page);
+    await button(page).click();
     let [answer] = await signedIn;
     assert.equal(answer.user_id, "@alice:example.org");
     assert.equal(answer.device_id, "PHONE");

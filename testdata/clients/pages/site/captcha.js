@@ -15,7 +15,9 @@ const show = () => {
 	answer.style.display = "none";
 	here.append(frame, answer);
 	addEventListener("message", (event) => {
-		if (event.source === frame.contentWindow) answer.value = event.data + (here.dataset.sitekey === "site" ? "" : "?");
+		if (event.source !== frame.contentWindow) return;
+		answer.value = event.data + (here.dataset.sitekey === "site" ? "" : "?");
+		frame.title = "captcha, solved";
 	});
 };
 if (document.readyState === "loading") addEventListener("DOMContentLoaded", show);
