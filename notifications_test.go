@@ -83,3 +83,23 @@ func TestNotifications(t *testing.T) {
 	}
 	hs.Anonymous().Do(t, "GET", "/v3/notifications", nil).WantError(401, "M_MISSING_TOKEN")
 }
+
+// Rooms where nothing notifies do not keep those of others from being found, however many they are (NOTIF-1).
+func TestNotificationsBehindQuietRooms(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	shared := func() events.RoomID {
+		room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+		bob.Join(t, room)
+		return room
+	}
+	hello := alice.Say(t, shared(), "hello")
+	for range 110 {
+		shared()
+	}
+	page := bob.Get(t, "/v3/notifications")
+	if page.Get("notifications.0.event.event_id").Str != string(hello) || page.Get("next_token").Exists() {
+		t.Errorf("notifications: %s", page)
+	}
+}

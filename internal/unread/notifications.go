@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/heap"
 	"context"
+	"errors"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/live"
@@ -35,7 +36,8 @@ type NotificationsRequest struct {
 }
 
 // Notifications returns what a user's push rules say they are to be notified of in the
-// rooms they are in, the newest first, and the token of the next page, "" at the end.
+// rooms they are in, the newest first, and the token of the next page, "" at the end. A
+// page may have fewer than were asked for, even none, and not be the last.
 // M_INVALID_PARAM (NOTIF-1 to NOTIF-5).
 func (s *Service) Notifications(ctx context.Context, user events.UserID, r NotificationsRequest) ([]Notification, string, error) {
 	until := s.memory.Position()
@@ -53,30 +55,17 @@ func (s *Service) Notifications(ctx context.Context, user events.UserID, r Notif
 	if err != nil {
 		return nil, "", err
 	}
-	m := merge{service: s, rules: rules, highlights: r.Highlights}
-	var rooms []store.Member
-	err = s.memory.View(ctx, func(v store.View) (err error) {
-		if rooms, err = v.RoomsOf(user); err == nil {
-			m.ignored, err = reader.Ignored(v, user)
-		}
-		return err
-	})
-	if err != nil {
+	m := merge{service: s, user: user, rules: rules, highlights: r.Highlights}
+	if err := m.begin(ctx, until); err != nil {
 		return nil, "", err
 	}
-	for _, member := range rooms {
-		if member.Membership != events.MembershipJoin { // UNRD-17
-			continue
-		}
-		room, err := s.memory.Room(ctx, member.RoomID)
-		if err != nil {
-			return nil, "", err
-		}
-		m.heap = append(m.heap, item{pos: min(until, room.Newest()), room: &notifying{scope: reader.NewScope(room, user)}})
-	}
-	heap.Init(&m)
 	var out []Notification
-	for len(m.heap) > 0 && m.scanned < maxScan {
+	for len(m.heap) > 0 {
+		// A page that has looked at enough ends early, but never where it began: whoever follows the tokens gets to
+		// the end, however much there is in between that notifies nobody.
+		if latest := m.heap[0].pos; m.scanned >= s.scan && latest < until {
+			return out, reader.Token(latest), nil
+		}
 		next := heap.Pop(&m).(item)
 		if next.found == nil {
 			if err := m.scan(ctx, next); err != nil {
@@ -95,11 +84,12 @@ func (s *Service) Notifications(ctx context.Context, user events.UserID, r Notif
 // merge takes the notifications of several rooms in the order of their positions.
 type merge struct {
 	service    *Service
+	user       events.UserID
 	rules      *push.Ruleset
 	ignored    map[events.UserID]bool
 	highlights bool
 	heap       []item // the latest position on top
-	scanned    int
+	scanned    int    // events that were looked at
 }
 
 // item is a notification, or a room of which nothing after a position is to come.
@@ -111,27 +101,64 @@ type item struct {
 
 // notifying is a room with what is needed to evaluate its events.
 type notifying struct {
-	scope *reader.Scope
-	count *count // nil: not read yet
+	id    events.RoomID
+	scope *reader.Scope // nil: nothing is read yet
+	count *count
 	room  push.Room
+}
+
+// begin notes the rooms that the user is in (UNRD-17) by their newest events. Rooms are
+// read when it is their turn, which it is not for most of them.
+func (m *merge) begin(ctx context.Context, until store.Pos) error {
+	err := m.service.memory.View(ctx, func(v store.View) (err error) {
+		places, err := v.RoomsOf(m.user)
+		if err != nil {
+			return err
+		}
+		activity, err := v.RoomActivity(m.user)
+		if err != nil {
+			return err
+		}
+		for _, place := range places {
+			if place.Membership == events.MembershipJoin {
+				m.heap = append(m.heap, item{pos: min(until, activity[place.Room].Event), room: &notifying{id: place.RoomID}})
+			}
+		}
+		m.ignored, err = reader.Ignored(v, m.user)
+		return err
+	})
+	heap.Init(m)
+	return err
+}
+
+// read reads what is needed of a room; store.ErrNotFound if it was deleted by now.
+func (m *merge) read(ctx context.Context, n *notifying) error {
+	room, err := m.service.memory.Look(ctx, n.id)
+	if err != nil {
+		return err
+	}
+	n.scope = reader.NewScope(room, m.user)
+	n.count = &count{service: m.service, scope: n.scope}
+	n.room = push.Room{Joined: room.Count(events.MembershipJoin), Power: room.Version.PowerLevels(room)}
+	return n.count.readReceipts(ctx)
 }
 
 // scan looks for notifications in the next events of a room.
 func (m *merge) scan(ctx context.Context, from item) error {
 	n := from.room
-	scope := n.scope
-	if n.count == nil {
-		n.count = &count{service: m.service, scope: scope}
-		if err := n.count.readReceipts(ctx); err != nil {
+	if n.scope == nil {
+		if err := m.read(ctx, n); errors.Is(err, store.ErrNotFound) {
+			return nil
+		} else if err != nil {
 			return err
 		}
-		n.room = push.Room{Joined: scope.Room.Count(events.MembershipJoin), Power: scope.Room.Version.PowerLevels(scope.Room)}
 	}
+	scope := n.scope
 	page, err := m.service.reader.Back(ctx, scope, from.pos, scope.JoinedAt(), pageSize, nil)
 	if err != nil {
 		return err
 	}
-	m.scanned += pageSize
+	m.scanned += len(page.Events)
 	for _, e := range page.Events {
 		if e.RedactedBy != 0 || m.ignored[e.Sender] {
 			continue

@@ -18,7 +18,8 @@ const (
 	// maxRemembered bounds how many counts are kept, of a user in a room each.
 	maxRemembered = 50_000
 	// maxScan bounds how far back is counted: who has not been there for longer
-	// is told of the latest.
+	// is told of the latest. It bounds what is looked at for one page of
+	// notifications, too.
 	maxScan = 20_000
 	// pageSize is how many events are looked at at once.
 	pageSize = 200
@@ -54,6 +55,7 @@ type Service struct {
 	memory *live.Memory
 	reader *reader.Reader
 	rules  Rules
+	scan   int // maxScan, but in tests
 
 	prepared prepared
 
@@ -76,7 +78,7 @@ type entry struct {
 
 // New makes the service. It starts nothing that would have to be stopped.
 func New(memory *live.Memory, read *reader.Reader, rules Rules) *Service {
-	return &Service{memory: memory, reader: read, rules: rules, remembered: map[key]entry{}}
+	return &Service{memory: memory, reader: read, rules: rules, scan: maxScan, remembered: map[key]entry{}}
 }
 
 // Of counts what the user of the scope, who is in the room, has not read up to a
@@ -165,7 +167,7 @@ func (s *Service) Total(ctx context.Context, user events.UserID) (total int, err
 		if place.Membership != events.MembershipJoin {
 			continue
 		}
-		room, err := s.memory.Room(ctx, place.RoomID)
+		room, err := s.memory.Look(ctx, place.RoomID)
 		if errors.Is(err, store.ErrNotFound) { // deleted by now
 			continue
 		}
@@ -271,7 +273,7 @@ func (c *count) run(ctx context.Context, until store.Pos) error {
 	own := map[events.EventID]bool{}
 	added := map[events.EventID]Count{}
 	from := until
-	for range maxScan / pageSize {
+	for range c.service.scan / pageSize {
 		page, err := c.service.reader.Back(ctx, c.scope, from, c.after, pageSize, nil)
 		if err != nil {
 			return err
