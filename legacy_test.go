@@ -2,6 +2,7 @@ package homeserver_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/tidwall/gjson"
@@ -76,6 +77,47 @@ func TestInitialSync(t *testing.T) {
 	same(t, "a forgotten room", of(bob.Get(t, "/v3/initialSync?archived=true"), string(left)).Raw, "")
 	bob.Do(t, "GET", "/v3/initialSync?limit=-1", nil).WantError(400, "M_INVALID_PARAM")
 	hs.Anonymous().Do(t, "GET", "/r0/initialSync", nil).WantError(401, "M_MISSING_TOKEN")
+}
+
+// What /sync withholds, what there was before it withholds too.
+func TestLegacySyncWithholds(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob, mallory := hs.User(t, "alice"), hs.User(t, "bob"), hs.User(t, "mallory")
+	room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+	bob.Join(t, room)
+	mallory.Join(t, room)
+	bob.Put(t, homeservertest.Path("/v3/user/{}/account_data/m.ignored_user_list", bob.User), `{"ignored_users":{"@mallory:example.org":{}}}`)
+	from := bob.Get(t, "/v3/initialSync").Get("end").Str
+	mallory.Say(t, room, "insult")
+	read(t, alice, room, "m.read.private", alice.Say(t, room, "hello"), nil)
+	rename(t, mallory, "M")
+	dubious, welcome := mallory.CreateRoom(t, `{"invite":["@bob:example.org"]}`), alice.CreateRoom(t, `{"invite":["@bob:example.org"]}`)
+
+	chunk := bob.Get(t, "/v3/events?timeout=0&from="+from).Get("chunk")
+	own := chunk.Get(`#(state_key=="@mallory:example.org").content.displayname`).Str
+	same(t, "messages in /events", bodies(chunk), []string{"hello"}) // IGN-2, SYNC-58
+	same(t, "the name of somebody ignored", own, "M")                // state events stay
+	invites := func(chunk gjson.Result) string { return chunk.Get(`#(content.membership=="invite")#.room_id`).Raw }
+	same(t, "invites in /events", invites(chunk), fmt.Sprintf("[%q]", welcome)) // IGN-3, SYNC-46
+	rooms := func() string { return bob.Get(t, "/v3/initialSync").Get(`rooms.#(membership=="invite")#.room_id`).Raw }
+	same(t, "invites in /initialSync", rooms(), fmt.Sprintf("[%q]", welcome))
+	same(t, "messages in /initialSync", bodies(bob.Get(t, "/v3/initialSync").Get(`rooms.#(membership=="join").messages.chunk`)), []string{"hello"})
+	same(t, "messages of the room", bodies(bob.Get(t, homeservertest.Path("/v3/rooms/{}/initialSync", room)).Get("messages.chunk")), []string{"hello"})
+
+	for _, path := range []string{"/v3/events?timeout=0&from=" + from, "/v3/initialSync", homeservertest.Path("/v3/rooms/{}/initialSync", room)} {
+		if answer := bob.Get(t, path); strings.Contains(answer.Raw, "m.read.private") { // RCPT-9
+			t.Errorf("a private receipt of somebody else: %s", answer)
+		}
+	}
+
+	// SYNC-46: nobody may invite bob.
+	bob.Put(t, homeservertest.Path("/v3/user/{}/account_data/m.invite_permission_config", bob.User), `{"default_action":"block"}`)
+	same(t, "invites in /events that are blocked", invites(bob.Get(t, "/v3/events?timeout=0&from="+from).Get("chunk")), "[]")
+	same(t, "invites in /initialSync that are blocked", rooms(), "[]")
+	bob.Put(t, homeservertest.Path("/v3/user/{}/account_data/m.invite_permission_config", bob.User), `{}`)
+	bob.Put(t, homeservertest.Path("/v3/user/{}/account_data/m.ignored_user_list", bob.User), `{}`)
+	same(t, "all invites", bob.Get(t, "/v3/initialSync").Get(fmt.Sprintf(`rooms.#(room_id==%q).membership`, dubious)).Str, "invite") // IGN-4
 }
 
 func TestRoomInitialSync(t *testing.T) {

@@ -23,6 +23,13 @@ type settings struct {
 	blockInvites bool                   // m.invite_permission_config (SYNC-46)
 }
 
+// withholds reports whether the user is not told of an invite by somebody (SYNC-46).
+func (s *settings) withholds(inviter events.UserID) bool { return s.blockInvites || s.ignored[inviter] }
+
+// hides reports whether an event is kept from the user because they ignore its sender,
+// which is no reason for state events (SYNC-58).
+func (s *settings) hides(e *events.Event) bool { return !e.IsState() && s.ignored[e.Sender] }
+
 const (
 	typePushRules        = "m.push_rules"
 	typeInvitePermission = "m.invite_permission_config"

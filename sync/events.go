@@ -158,7 +158,7 @@ type rendered struct {
 func (c *chunk) list(ctx context.Context, visits []*visit) ([][]byte, store.Pos, error) {
 	var rest [][]byte
 	for _, v := range visits {
-		page, err := c.Reader.Forward(ctx, v.scope, c.since, v.end, maxTimeline, nil)
+		page, err := c.Reader.Forward(ctx, v.scope, c.since, v.end, maxTimeline, c.shown)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -173,7 +173,8 @@ func (c *chunk) list(ctx context.Context, visits []*visit) ([][]byte, store.Pos,
 		}
 		switch {
 		case v.end == 0: // nothing but what the user has to do with it
-			if v.member.Pos > c.since {
+			withheld := v.member.Membership() == events.MembershipInvite && c.memo.settings.withholds(v.member.Sender)
+			if v.member.Pos > c.since && !withheld {
 				c.found = append(c.found, rendered{v.member.Pos, c.form.Append(nil, v.scope, v.member)})
 			}
 		case v.member.Membership() == events.MembershipJoin:

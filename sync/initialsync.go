@@ -130,8 +130,12 @@ func (s *Service) legacy(ctx context.Context, u *live.User, r Request, since sto
 	if err := a.readAccountData(ctx); err != nil {
 		return nil, err
 	}
+	a.form.Ignored = a.memo.settings.ignored
 	return a, a.readPresence(ctx)
 }
+
+// shown reports whether the user is told of an event: as in /sync.
+func (a *answer) shown(e *events.Event) bool { return !a.memo.settings.hides(e) }
 
 // info writes the entry of a room in the answer to GET /initialSync (LEG-7).
 func (v *visit) info(ctx context.Context, r InitialRequest) error {
@@ -140,7 +144,7 @@ func (v *visit) info(ctx context.Context, r InitialRequest) error {
 	case events.MembershipJoin:
 		v.end = v.until
 	case events.MembershipInvite:
-		if v.memo.settings.ignored[v.member.Sender] {
+		if v.memo.settings.withholds(v.member.Sender) {
 			return nil
 		}
 		w.open('{')
@@ -177,7 +181,7 @@ func (v *visit) info(ctx context.Context, r InitialRequest) error {
 
 // content writes what both endpoints tell of a room, up to v.end.
 func (v *visit) content(ctx context.Context, limit int) error {
-	page, err := v.Reader.Back(ctx, v.scope, v.end, 0, limit, nil)
+	page, err := v.Reader.Back(ctx, v.scope, v.end, 0, limit, v.shown)
 	if err != nil {
 		return err
 	}

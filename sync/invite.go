@@ -8,7 +8,7 @@ import (
 // invite tells of a room that the user is invited to, unless they don't want to
 // hear of it (SYNC-44, SYNC-46).
 func (v *visit) invite() {
-	if v.memo.settings.blockInvites || v.memo.settings.ignored[v.member.Sender] {
+	if v.memo.settings.withholds(v.member.Sender) {
 		return
 	}
 	v.stripped("invite", "invite_state")

@@ -3,6 +3,7 @@ package sync
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/ca4c8834/homeserver/events"
@@ -200,15 +201,18 @@ func (s *slide) listed(ctx context.Context, c *live.RoomChange) (bool, error) {
 		return true, nil
 	case events.MembershipInvite:
 		set := s.memo.settings
-		if !set.blockInvites && len(set.ignored) == 0 {
-			return true, nil
+		if set.blockInvites || len(set.ignored) == 0 {
+			return !set.blockInvites, nil
 		}
 		room, err := s.Memory.Room(ctx, c.ID)
+		if errors.Is(err, store.ErrNotFound) { // the invite was taken back, and the room deleted
+			return false, nil
+		}
 		if err != nil {
 			return false, err
 		}
 		member := room.Member(s.User)
-		return !set.blockInvites && (member == nil || !set.ignored[member.Sender]), nil
+		return member == nil || !set.withholds(member.Sender), nil
 	}
 	was, known := s.conn.rooms[c.Num]
 	switch {

@@ -102,6 +102,9 @@ func (s *slide) matches(ctx context.Context, f *SlidingFilters, c *live.RoomChan
 		return false, nil
 	}
 	room, err := s.Memory.Room(ctx, c.ID)
+	if errors.Is(err, store.ErrNotFound) { // deleted by now
+		return false, nil
+	}
 	if err != nil {
 		return false, err
 	}

@@ -249,7 +249,7 @@ func (g *glance) readTimeline(ctx context.Context) error {
 // newest reads the newest events after a position, as many as are asked for.
 func (g *glance) newest(ctx context.Context, after store.Pos) (timeline, error) {
 	page, err := g.Reader.Back(ctx, g.scope, g.end, after, g.want.limit, func(e *events.Event) bool {
-		return e.IsState() || !g.memo.settings.ignored[e.Sender] // SLIDE-36
+		return !g.memo.settings.hides(e) // SLIDE-36
 	})
 	slices.Reverse(page.Events)
 	t := timeline{events: page.Events, limited: page.More, start: page.Next} // SLIDE-35
