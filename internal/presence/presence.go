@@ -1,28 +1,10 @@
-// Package presence is the service that knows who is there.
-//
-// Presence lives in memory: after a restart everybody is offline until they sync.
-// What changes takes a position in the stream like everything else that /sync tells
-// and wakes those who share a room with the user and wait, nobody else.
-//
-// # What is counted
-//
-// Each device of a user has a state: the one it set last, by a request or with a
-// sync. It counts while the device syncs and for a short [Grace] after; the most
-// available of them is the user's (PRES-6). Who has been online without doing
-// anything for [IdleAfter] is unavailable until they do something (PRES-7, PRES-8).
-//
-// While somebody is online nothing is announced however active they are
-// (PRES-9): a change is a change of the state or the message. One timer a user
-// looks when the next such change may be due.
 package presence
 
 import (
 	"container/list"
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -258,18 +240,6 @@ func (s *Service) announce(ctx context.Context, id events.UserID, status *string
 	})
 }
 
-// visible is what presence tells of a profile.
-func visible(fields []store.ProfileField) string {
-	var members []byte
-	for _, f := range fields {
-		if f.Name == "displayname" || f.Name == "avatar_url" {
-			members = append(events.AppendString(append(members, ','), f.Name), ':')
-			members = append(members, f.Value...)
-		}
-	}
-	return string(members)
-}
-
 // user returns a user, adding them if need be. s.mu is held.
 func (s *Service) user(id events.UserID) *user {
 	u := s.users[id]
@@ -304,159 +274,4 @@ func (u *user) state(now time.Time) State {
 		return Unavailable
 	}
 	return state
-}
-
-// arm sees to it that somebody looks when the user's state may change by itself. A
-// timer that comes too early is left alone: it is set anew when it finds nothing.
-// s.mu is held.
-func (s *Service) arm(u *user) {
-	if s.closed {
-		return
-	}
-	now := s.Now()
-	next := time.Time{}
-	for id, d := range u.devices {
-		switch {
-		case d.syncs > 0:
-		case now.Before(d.until):
-			next = earlier(next, d.until)
-		default:
-			delete(u.devices, id)
-		}
-	}
-	if u.state(now) == Online {
-		next = earlier(next, u.shown.LastActive.Add(IdleAfter))
-	}
-	if next.IsZero() && len(u.devices) == 0 {
-		next = now.Add(forgetAfter)
-	}
-	if next.IsZero() || u.timer != nil && !next.Before(u.due) {
-		return
-	}
-	u.disarm(s)
-	s.work.Add(1)
-	u.due = next
-	u.timer = time.AfterFunc(next.Sub(now), func() {
-		defer s.work.Done()
-		s.look(u)
-	})
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
-		return b
-	}
-	return a
-}
-
-func (u *user) disarm(s *Service) {
-	if u.timer != nil && u.timer.Stop() {
-		s.work.Done()
-	}
-	u.timer = nil
-}
-
-// look is what a timer does.
-func (s *Service) look(u *user) {
-	s.mu.Lock()
-	u.timer = nil
-	if s.closed {
-		s.mu.Unlock()
-		return
-	}
-	if u.shown.State == Offline && len(u.devices) == 0 {
-		delete(s.users, u.shown.User)
-		if u.place != nil {
-			s.recent.Remove(u.place)
-		}
-		s.mu.Unlock()
-		return
-	}
-	s.mu.Unlock()
-	if err := s.announce(context.Background(), u.shown.User, nil, false); err != nil && !errors.Is(err, store.ErrClosed) {
-		s.Logger.Warn("announce presence", "user_id", u.shown.User, "error", err)
-	}
-}
-
-// Of returns a user's presence; false if nothing is known of them (PRES-2).
-func (s *Service) Of(id events.UserID) (Presence, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if u := s.users[id]; u != nil && u.shown.Pos > 0 {
-		return u.shown, true
-	}
-	return Presence{User: id}, false
-}
-
-// Status returns the content of m.presence for a user as another one sees it.
-// M_FORBIDDEN if they share no room, M_NOT_FOUND if nothing is known of the user; one's
-// own is always known (PRES-2).
-func (s *Service) Status(ctx context.Context, viewer, id events.UserID) ([]byte, error) {
-	p, ok := s.Of(id)
-	p.Profile = "" // which has endpoints of its own
-	if viewer == id {
-		return s.appendContent(nil, p), nil
-	}
-	shared := false
-	err := s.Memory.View(ctx, func(v store.View) error {
-		if _, err := v.User(id); err != nil {
-			return err
-		}
-		users, err := v.SharingRoom(viewer, []events.UserID{id})
-		shared = len(users) > 0
-		return err
-	})
-	switch {
-	case errors.Is(err, store.ErrNotFound), err == nil && shared && !ok:
-		return nil, mxerr.NotFound("nothing is known of the presence of %s", id)
-	case err != nil:
-		return nil, err
-	case !shared:
-		return nil, mxerr.Forbidden("you share no room with %s", id)
-	}
-	return s.appendContent(nil, p), nil
-}
-
-// AppendJSON appends a user's presence as m.presence (PRES-3).
-func (s *Service) AppendJSON(dst []byte, p Presence) []byte {
-	dst = s.appendContent(append(dst, `{"content":`...), p)
-	dst = events.AppendString(append(dst, `,"sender":`...), string(p.User))
-	return append(dst, `,"type":"m.presence"}`...)
-}
-
-// appendContent appends the content of m.presence. Who is online is active: they
-// become unavailable otherwise (PRES-9).
-func (s *Service) appendContent(dst []byte, p Presence) []byte {
-	dst = append(dst, '{')
-	if p.State == Online {
-		dst = append(dst, `"currently_active":true,`...)
-	}
-	if !p.LastActive.IsZero() {
-		dst = append(dst, `"last_active_ago":`...)
-		dst = strconv.AppendInt(dst, max(0, s.Now().Sub(p.LastActive).Milliseconds()), 10)
-		dst = append(dst, ',')
-	}
-	dst = events.AppendString(append(dst, `"presence":`...), p.State.String())
-	if p.Status != "" {
-		dst = events.AppendString(append(dst, `,"status_msg":`...), p.Status)
-	}
-	return append(append(dst, p.Profile...), '}')
-}
-
-// ChangedSince returns the presence of all users for whom it changed after a position,
-// the latest first; since 0 leaves out those who are offline (PRES-11).
-func (s *Service) ChangedSince(since store.Pos) []Presence {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []Presence
-	for el := s.recent.Front(); el != nil; el = el.Next() {
-		u := el.Value.(*user)
-		if u.shown.Pos <= since {
-			break
-		}
-		if since > 0 || u.shown.State != Offline {
-			out = append(out, u.shown)
-		}
-	}
-	return out
 }

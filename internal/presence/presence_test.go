@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -10,9 +11,42 @@ import (
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/live"
 	"github.com/ca4c8834/homeserver/store/sqlite"
+	"github.com/ca4c8834/homeserver/store/storetest"
 )
 
 const alice = events.UserID("@alice:test")
+
+// PRES-6: who has gone becomes offline, though the store may be out of order right then.
+func TestOfflineAfterAFault(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		inner, err := sqlite.Memory()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer inner.Close() //nolint:errcheck // in memory
+		st := storetest.Faulty(inner)
+		s := New(Config{Memory: live.New(st, live.DefaultLimit, time.Now), Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
+		defer s.Close()
+		done, err := s.Sync(t.Context(), alice, "PHONE", Online)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done()
+		st.FailAt(1, errors.New("the disk is full"))
+		expect := func(when string, want State) {
+			t.Helper()
+			synctest.Wait()
+			if p, _ := s.Of(alice); p.State != want {
+				t.Errorf("%s: %v, want %v", when, p.State, want)
+			}
+		}
+		time.Sleep(Grace + time.Second)
+		expect("while the store is out of order", Online)
+		time.Sleep(retryAfter)
+		expect("after that", Offline)
+	})
+}
 
 // The clock of these tests is synctest's: they end as soon as nothing is left to do.
 func TestPresenceChangesWithTime(t *testing.T) {
@@ -94,6 +128,10 @@ func TestPresenceChangesWithTime(t *testing.T) {
 		time.Sleep(time.Minute)
 		if err := s.Active(t.Context(), alice); err != nil {
 			t.Fatal(err)
+		}
+		time.Sleep(7 * time.Second) // whoever asks is told how long ago it was right then
+		if got, err := s.Status(t.Context(), alice, alice); err != nil || string(got) != `{"currently_active":true,"last_active_ago":7000,"presence":"online"}` {
+			t.Errorf("after seven seconds: %s, %v", got, err)
 		}
 		after, _ := s.Of(alice)
 		if after.Pos != before.Pos || !after.LastActive.After(before.LastActive) {

@@ -17,7 +17,8 @@
 // so again for the time that their client gave. Each of these is one transaction, with
 // the message in the second case, so that nobody sees a message of somebody who still
 // types it. The last case is a timer of its own for each who types, not a loop that looks
-// for them; repeating that one still types sets the timer anew and writes nothing.
+// for them; repeating that one still types sets the timer anew and writes nothing. When the
+// store does not take the end, it is tried again later.
 //
 // [Service.Close] stops all timers and waits for those that have just fired. What is
 // remembered of rooms where nobody types any more is dropped after an hour: until then it

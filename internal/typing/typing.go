@@ -22,6 +22,9 @@ const (
 	maxTimeout     = 2 * time.Minute
 )
 
+// retryAfter is when it is tried again to end typing that the store did not let end.
+const retryAfter = 30 * time.Second
+
 // forgetAfter is how long it is remembered that nobody types in a room any more.
 const forgetAfter = time.Hour
 
@@ -234,8 +237,14 @@ func (s *Service) timer(user events.UserID, id events.RoomID, after time.Duratio
 			}
 			return s.Stop(tx, d, user)
 		})
-		if err != nil && !errors.Is(err, store.ErrClosed) {
-			s.log.Warn("end typing", "room_id", id, "error", err)
+		if err == nil || errors.Is(err, store.ErrClosed) {
+			return
+		}
+		s.log.Warn("end typing", "room_id", id, "user_id", user, "error", err)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if r := s.rooms[id]; !s.closed && r != nil && r.users[user] == timer { // or else they would type for ever
+			r.users[user] = s.timer(user, id, retryAfter)
 		}
 	})
 	return timer

@@ -1,0 +1,17 @@
+// Package presence is the service that knows who is there.
+//
+// Presence lives in memory: after a restart everybody is offline until they sync.
+// What changes takes a position in the stream like everything else that /sync tells
+// and wakes those who share a room with the user and wait, nobody else.
+//
+// # What is counted
+//
+// Each device of a user has a state: the one it set last, by a request or with a
+// sync. It counts while the device syncs and for a short [Grace] after; the most
+// available of them is the user's (PRES-6). Who has been online without doing
+// anything for [IdleAfter] is unavailable until they do something (PRES-7, PRES-8).
+//
+// While somebody is online nothing is announced however active they are
+// (PRES-9): a change is a change of the state or the message. One timer a user
+// looks when the next such change may be due.
+package presence
