@@ -116,7 +116,8 @@ func TestThreads(t *testing.T) {
 	})
 }
 
-// For receipts and counts an event is in the thread that it leads to.
+// For receipts and counts an event is in the thread that it leads to, by three relations at most to an event that says so
+// (UNRD-8, UNRD-10).
 func TestThreadsOfReceipts(t *testing.T) {
 	t.Parallel()
 	hs := homeservertest.New(t)
@@ -128,6 +129,7 @@ func TestThreadsOfReceipts(t *testing.T) {
 	one := sendRelated(t, alice, room, "m.reference", in)
 	two := sendRelated(t, alice, room, "m.reference", one)
 	three := sendRelated(t, alice, room, "m.reference", two)
+	four := sendRelated(t, alice, room, "m.reference", three)
 	ofRoot := sendRelated(t, alice, room, "m.reference", root)
 	for name, tt := range map[string]struct {
 		event  events.EventID
@@ -135,10 +137,11 @@ func TestThreadsOfReceipts(t *testing.T) {
 		want   int
 	}{
 		"REL-25: has m.thread":                 {in, string(root), 200},
-		"REL-25: reaches one by two relations": {one, string(root), 200},
-		"REL-25: by three":                     {two, string(root), 200},
-		"REL-25: by four":                      {three, string(root), 400},
-		"REL-25: too far is main":              {three, "main", 200},
+		"REL-25: reaches one by one relation":  {one, string(root), 200},
+		"REL-25: by two":                       {two, string(root), 200},
+		"REL-25: by three":                     {three, string(root), 200},
+		"REL-25: by four":                      {four, string(root), 400},
+		"REL-25: too far is main":              {four, "main", 200},
 		"REL-25: a root is in main":            {root, "main", 200},
 		"REL-25: a relation to a root is main": {ofRoot, "main", 200},
 		"REL-25: in a thread, so not in main":  {in, "main", 400},
@@ -152,8 +155,8 @@ func TestThreadsOfReceipts(t *testing.T) {
 	// The counts of threads and main, of somebody who has read nothing since they came.
 	carol := hs.User(t, "carol")
 	carol.Join(t, room)
+	sendRelated(t, alice, room, "m.reference", three)
 	sendRelated(t, alice, room, "m.reference", two)
-	sendRelated(t, alice, room, "m.reference", one)
 	sendRelated(t, alice, room, "m.thread", root)
 	sendRelated(t, alice, room, "m.reference", root)
 	same(t, "REL-25: counts of the thread", unreadOf(t, carol, room, true, root), "2/0")

@@ -8,8 +8,8 @@ import (
 	"github.com/ca4c8834/homeserver/store"
 )
 
-// threadHops is how many relations lead at most from an event to its thread
-// (UNRD-8).
+// threadHops is how many relations lead at most from an event to another one that is
+// in its thread by a relation of its own (UNRD-8).
 const threadHops = 3
 
 // Thread returns the root of the thread that an event is in, "" for the main
@@ -42,9 +42,9 @@ func RelatedTo(v store.View, version *events.RoomVersion, e *events.Event, root 
 // walkRelations calls f for the relation of an event, of the event it is related
 // to, and so on, until f returns false.
 func walkRelations(v store.View, version *events.RoomVersion, e *events.Event, f func(events.Relation) bool) error {
-	for range threadHops {
+	for hop := 0; ; hop++ {
 		r := e.Relation()
-		if r.Event == "" || !f(r) {
+		if r.Event == "" || !f(r) || hop == threadHops {
 			return nil
 		}
 		row, err := v.Event(r.Event)
@@ -63,5 +63,4 @@ func walkRelations(v store.View, version *events.RoomVersion, e *events.Event, f
 		}
 		e = next.Event
 	}
-	return nil
 }
