@@ -75,8 +75,21 @@ func TestPresence(t *testing.T) {
 		t.Error("presence in spite of the filter")
 	}
 	// PRES-7: doing something ends being away.
-	bob.Say(t, room, "back")
-	same(t, "after a message", alice.Get(t, path(bob.User)).Get("presence").Str, "online")
+	said := bob.Say(t, room, "back")
+	for what, do := range map[string]func(){
+		"a message": func() { bob.Say(t, room, "back") },
+		"state":     func() { bob.SetState(t, bob.CreateRoom(t, nil), "m.room.topic", "", `{"topic":"t"}`) },
+		"a receipt": func() { read(t, bob, room, "m.read", said, nil) },
+		"typing": func() {
+			bob.Put(t, homeservertest.Path("/v3/rooms/{}/typing/{}", room, bob.User), `{"typing":true}`)
+		},
+		"saying so": func() { bob.Put(t, path(bob.User), `{"presence":"online"}`) },
+	} {
+		bob.Put(t, path(bob.User), `{"presence":"unavailable"}`)
+		same(t, "before "+what, alice.Get(t, path(bob.User)).Get("presence").Str, "unavailable")
+		do()
+		same(t, "after "+what, alice.Get(t, path(bob.User)).Get("presence").Str, "online")
+	}
 	// PRES-6: the most available of several devices.
 	tablet := hs.Login(t, "bob")
 	tablet.Put(t, path(bob.User), `{"presence":"unavailable"}`)

@@ -2,13 +2,17 @@ package homeserver_test
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/tidwall/gjson"
 
+	"github.com/ca4c8834/homeserver"
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/homeservertest"
+	"github.com/ca4c8834/homeserver/store/sqlite"
 )
 
 // read sets a receipt.
@@ -63,6 +67,12 @@ func TestReceipts(t *testing.T) {
 	if !receiptsOf(syncWith(t, alice, "", ""), room).Get(gjson.Escape(string(three))).Exists() {
 		t.Error("a stored receipt is missing in a first sync")
 	}
+	// RCPT-7: one event for all of them. SYNC-40: what it has.
+	read(t, alice, room, "m.read", one, nil)
+	list := homeservertest.Room(syncWith(t, alice, token, ""), "join", room).Get("ephemeral.events")
+	same(t, "events with receipts", list.Get("#.type").Raw, `["m.receipt"]`)
+	keysOf(t, "m.receipt", list.Get("0"), "type", "content")
+	same(t, "users with receipts", strings.Count(list.Raw, `"ts"`), 2)
 	// RCPT-12, RCPT-13, UNRD-14
 	bob.Post(t, homeservertest.Path("/v3/rooms/{}/read_markers", room), map[string]any{"m.fully_read": two, "m.read": four})
 	if !receipt(alice, four, "m.read", bob.User).Exists() {
@@ -71,6 +81,12 @@ func TestReceipts(t *testing.T) {
 	marker := homeservertest.Room(syncWith(t, bob, token, ""), "join", room).Get(`account_data.events.#(type=="m.fully_read").content`)
 	same(t, "m.fully_read", marker.Raw, fmt.Sprintf(`{"event_id":%q}`, two))
 	bob.Post(t, homeservertest.Path("/v3/rooms/{}/read_markers", room), `{}`)
+	five := alice.Say(t, room, "5")
+	bob.Post(t, homeservertest.Path("/v3/rooms/{}/read_markers", room), map[string]any{"m.read.private": five})
+	if receipt(alice, five, "m.read.private", bob.User).Exists() || !receipt(bob, five, "m.read.private", bob.User).Exists() {
+		t.Error("m.read.private of read_markers")
+	}
+	bob.Do(t, "POST", homeservertest.Path("/v3/rooms/{}/read_markers", room), `{"m.read":"$unknown"}`).WantError(404, "M_NOT_FOUND") // RCPT-6
 	// RCPT-3: the marker does not go backwards either.
 	read(t, bob, room, "m.fully_read", one, nil)
 	same(t, "m.fully_read after an older one",
@@ -180,6 +196,43 @@ func TestUnreadCounts(t *testing.T) {
 	bob.Put(t, homeservertest.Path("/v3/user/{}/account_data/m.ignored_user_list", bob.User), `{"ignored_users":{"@alice:example.org":{}}}`)
 	alice.Say(t, room, "bob bob bob")
 	same(t, "an ignored user", count(), "1/0")
+}
+
+// What was read is known after a restart (RCPT-16), and a token of before goes on (SYNC-7).
+func TestReceiptsStay(t *testing.T) {
+	t.Parallel()
+	file := t.TempDir() + "/hs.db"
+	start := func() *homeservertest.Server {
+		st, err := sqlite.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return homeservertest.New(t, homeserver.WithStore(st))
+	}
+	hs := start()
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+	bob.Join(t, room)
+	one := alice.Say(t, room, "one")
+	token := syncWith(t, alice, "", "").Get("next_batch").Str
+	two := alice.Say(t, room, "two")
+	read(t, bob, room, "m.read", one, nil)
+	read(t, bob, room, "m.read.private", two, nil)
+	if err := hs.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := start()
+	alice, bob = again.Login(t, "alice"), again.Login(t, "bob")
+	at := func(answer gjson.Result, event events.EventID) string {
+		return strings.Join(slices.Sorted(maps.Keys(receiptsOf(answer, room).Get(gjson.Escape(string(event))).Map())), " ")
+	}
+	since := syncWith(t, alice, token, "")
+	same(t, "messages since the token", bodies(homeservertest.Room(since, "join", room).Get("timeline.events")), []string{"two"})
+	same(t, "receipts since the token", at(since, one), "m.read")
+	same(t, "private ones of somebody else", at(syncWith(t, alice, "", ""), two), "") // RCPT-9
+	first := syncWith(t, bob, "", "")
+	same(t, "receipts in a first sync", at(first, one)+" "+at(first, two), "m.read m.read.private")
+	same(t, "unread", unreadOf(t, bob, room, false, ""), "0/0")
 }
 
 func TestUnreadThreads(t *testing.T) {

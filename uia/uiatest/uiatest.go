@@ -13,8 +13,8 @@
 //	}
 //
 // Every provider has to accept the password and nothing else, not even the beginning of it
-// or what is no user ID, to say so by the same errors whether the user exists or not, to
-// serve many at once, and to return when the context ends. What it implements beyond that
+// or what is no user ID, to refuse with one of the two errors that clients cannot tell
+// from each other, to serve many at once, and to return when the context ends. What it implements beyond that
 // (uia.PasswordSetter, uia.TokenVerifier, uia.TokenRevoker) is found by assertion and
 // checked likewise; the cases for what it lacks are skipped.
 //
