@@ -267,6 +267,15 @@ func TestServiceActs(t *testing.T) {
 			irc.Do(t, "GET", as(events.UserID(tt.user), "/v3/account/whoami"), nil).WantError(403, "M_FORBIDDEN")
 		})
 	}
+	t.Run("the sender does not act in the place of a user_id that cannot be read", func(t *testing.T) { // ASC-4
+		for _, query := range []string{"user_id=%zz", "user_id=@irc_bob:example.org;x", "a=1&user_id=@irc_bob%3Aexample.org%"} {
+			irc.Do(t, "GET", "/v3/account/whoami?"+query, nil).WantError(400, "M_INVALID_PARAM")
+		}
+		if got := whoami(t, "?user%5Fid=@irc_bob:example.org"); got.Get("user_id").Str != string(bob) {
+			t.Error(got)
+		}
+		alice.Get(t, "/v3/account/whoami?user_id=%zz")
+	})
 	t.Run("user_id means nothing for users", func(t *testing.T) { // CLIENTA-14
 		if got := alice.Get(t, as(bob, "/v3/account/whoami")); got.Get("user_id").Str != string(alice.User) {
 			t.Error(got)

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"errors"
+	"net/http"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
@@ -10,10 +11,11 @@ import (
 	"github.com/ca4c8834/homeserver/uia"
 )
 
-// Login signs a user in with a password (LOGIN-4 to LOGIN-8).
+// Login signs a user in with a password (LOGIN-4 to LOGIN-8). M_UNKNOWN where
+// nobody does (LOGIN-3).
 func (s *Service) Login(ctx context.Context, id Identifier, password string, c Client) (Session, error) {
 	if s.NoPasswords {
-		return Session{}, mxerr.Forbidden("nobody signs in with a password here")
+		return Session{}, mxerr.New(http.StatusBadRequest, mxerr.MUnknown, "nobody signs in with a password here")
 	}
 	user, err := s.claimed(ctx, id)
 	if err == nil {

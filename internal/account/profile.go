@@ -68,11 +68,15 @@ func (s *Service) ProfileField(ctx context.Context, user events.UserID, name str
 	return appendProfile(nil, fields[i:i+1]), nil
 }
 
-// SetProfileField sets a field of a user's own profile to any JSON value. An
-// empty display name or avatar is one that is not set (PROF-4 to PROF-8).
+// SetProfileField sets a field of a user's own profile to any JSON value, of
+// which nil is none. An empty display name or avatar is one that is not set
+// (PROF-4 to PROF-8).
 func (s *Service) SetProfileField(ctx context.Context, user events.UserID, name string, value json.RawMessage) error {
 	if err := checkFieldName(name); err != nil {
 		return err
+	}
+	if value == nil {
+		return mxerr.MissingParam(name)
 	}
 	if slices.Contains([]string{fieldDisplayName, fieldAvatarURL, fieldTimezone}, name) {
 		text := gjson.ParseBytes(value)

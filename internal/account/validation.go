@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"net/url"
 	"time"
@@ -114,7 +115,7 @@ func (s *Service) RequestValidation(ctx context.Context, in ValidationRequest) (
 	now := s.nowMillis()
 	v := store.Validation{
 		ID: rand.Text(), Purpose: in.Purpose, Medium: in.Medium, Address: address, Secret: hashToken(in.Secret), NextLink: in.Next,
-		Attempt: -1, ExpiresTS: now + validationLifetime.Milliseconds(),
+		Attempt: math.MinInt64, ExpiresTS: now + validationLifetime.Milliseconds(),
 	}
 	token, send := s.validationToken(in.Medium), false
 	err = s.Store.Update(ctx, func(tx store.Tx) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/ca4c8834/homeserver/events"
@@ -91,8 +92,12 @@ func (a *API) authenticate(r *http.Request, row *route) (*Caller, error) {
 	if presented.Token == "" {
 		return nil, mxerr.MissingToken("an access token is needed")
 	}
-	if strings.Contains(r.URL.RawQuery, "_id=") { // spares everybody else the parsing
-		query := r.URL.Query()
+	service := a.Services.ByToken(presented.Token) != nil
+	if service || strings.Contains(r.URL.RawQuery, "_id=") { // spares everybody else the parsing
+		query, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil && service { // or the sender would act in another's place
+			return nil, mxerr.InvalidParam("user_id", "may be in a part of the query that cannot be read")
+		}
 		presented.User = query.Get("user_id")
 		presented.Device = query.Get("device_id")
 		if presented.Device == "" {

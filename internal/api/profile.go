@@ -7,7 +7,6 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/ca4c8834/homeserver/events"
-	"github.com/ca4c8834/homeserver/internal/mxerr"
 	"github.com/ca4c8834/homeserver/internal/ratelimit"
 )
 
@@ -55,9 +54,6 @@ func (a *API) putProfileField(ctx context.Context, _ *caller, in putProfileField
 		}
 		return true
 	})
-	if value == nil {
-		return empty{}, mxerr.MissingParam(in.Name) // PROF-6
-	}
 	return empty{}, a.Accounts.SetProfileField(ctx, in.User, in.Name, value)
 }
 

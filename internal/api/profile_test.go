@@ -100,6 +100,8 @@ func TestProfileRefusals(t *testing.T) {
 		"PROF-9 reserved name":                {"DELETE", alice, "m.mood", ``, 400, mxerr.MInvalidParam},
 		"PROF-5 255 bytes":                    {"PUT", alice, long, `{"` + long + `":"x"}`, 200, ""},
 		"PROF-5 256 bytes":                    {"PUT", alice, long + "a", `{"` + long + `a":"x"}`, 400, mxerr.MKeyTooLarge},
+		"PROF-5 256 bytes, not in the body":   {"PUT", alice, long + "a", `{}`, 400, mxerr.MKeyTooLarge},
+		"PROF-5 reserved, not in the body":    {"PUT", alice, "m.mood", `{}`, 400, mxerr.MInvalidParam},
 		"PROF-6 the key is missing":           {"PUT", alice, "displayname", `{"name":"x"}`, 400, mxerr.MMissingParam},
 		"PROF-6 the key as a path is missing": {"PUT", alice, "org.example.x", `{"org":{"example":{"x":1}}}`, 400, mxerr.MMissingParam},
 		"PROF-6 broken JSON":                  {"PUT", alice, "displayname", `{"displayname":`, 400, mxerr.MNotJSON}, // SRC-6

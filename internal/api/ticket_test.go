@@ -152,7 +152,7 @@ func TestOpenID(t *testing.T) {
 	want(t, do(s, "GET", userinfo+"?access_token="+token, "", ""), 401, mxerr.MUnknownToken)
 }
 
-// LOGIN-1, LOGIN-2, AUTH-9: a server without passwords does not list them, and takes none; where there is no other way to sign in,
+// LOGIN-1, LOGIN-2, LOGIN-3, AUTH-9: a server without passwords does not list them, and takes none; where there is no other way to sign in,
 // there is no list.
 func TestNoPasswords(t *testing.T) {
 	t.Parallel()
@@ -161,7 +161,7 @@ func TestNoPasswords(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, do(s, "GET", loginPath, "", ""), 404, mxerr.MUnrecognized)
-	want(t, s.loginWith("alice", "alice"), 403, mxerr.MForbidden)
+	want(t, s.loginWith("alice", "alice"), 400, mxerr.MUnknown) // LOGIN-3
 	s = newServer(t, func(c *account.Config) { c.NoPasswords, c.LoginTokens = true, true })
 	wantJSON(t, do(s, "GET", loginPath, "", ""), 200, `{"flows":[{"type":"m.login.token","get_login_token":true}]}`)
 }

@@ -216,6 +216,7 @@ func TestSendAttempt(t *testing.T) {
 	}{
 		{1, 1, "x", "a@example.org"}, {1, 1, "x", "A@example.org"}, {0, 1, "x", "a@example.org"}, {2, 2, "x", "a@example.org"},
 		{2, 2, "x", "a@example.org"}, {1, 3, "y", "a@example.org"}, {1, 4, "x", "b@example.org"}, {5, 5, "x", "a@example.org"},
+		{-3, 6, "z", "a@example.org"}, {-3, 6, "z", "a@example.org"}, {-4, 6, "z", "a@example.org"},
 	} {
 		w := ask(step.attempt, step.secret, step.to)
 		wantKeys(t, w, 200, "sid")
@@ -232,7 +233,7 @@ func TestSendAttempt(t *testing.T) {
 	want(t, ask(6, "x", "a@example.org"), 500, mxerr.MUnknown)
 	c.mail.err = nil
 	want(t, ask(6, "x", "a@example.org"), 200, "")
-	if len(c.mail.messages) != 6 {
+	if len(c.mail.messages) != 7 {
 		t.Errorf("%d messages", len(c.mail.messages))
 	}
 	old := strings.TrimPrefix(c.mail.messages[0].Link, "https://hs.example.org/matrix")
