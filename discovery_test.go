@@ -33,17 +33,24 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
-// DISC-5: what could not be published is refused.
+// DISC-5, ID-9: what could not be published is refused.
 func TestDiscoveryFaults(t *testing.T) {
 	t.Parallel()
 	for fault, option := range map[string]homeserver.Option{
-		`"help" is not an absolute URL`: homeserver.WithSupport("help"),
-		`role ""`:                       homeserver.WithSupport("", homeserver.Contact{EmailAddress: "s@example.org"}),
-		"neither a Matrix ID":           homeserver.WithSupport("", homeserver.Contact{Role: "m.role.admin"}),
-		`user ID "admin"`:               homeserver.WithSupport("", homeserver.Contact{Role: "m.role.admin", MatrixID: "admin"}),
-		`"m.homeserver" is not`:         homeserver.WithWellKnown("m.homeserver", 1),
-		`"foci" is not`:                 homeserver.WithWellKnown("foci", 1),
-		"org.example.f: json":           homeserver.WithWellKnown("org.example.f", func() {}),
+		`"help" is not an absolute URL`:  homeserver.WithSupport("help"),
+		`role ""`:                        homeserver.WithSupport("", homeserver.Contact{EmailAddress: "s@example.org"}),
+		"neither a Matrix ID":            homeserver.WithSupport("", homeserver.Contact{Role: "m.role.admin"}),
+		`user ID "admin"`:                homeserver.WithSupport("", homeserver.Contact{Role: "m.role.admin", MatrixID: "admin"}),
+		`role "m.role.cook"`:             homeserver.WithSupport("", homeserver.Contact{Role: "m.role.cook", EmailAddress: "s@example.org"}),
+		`role "Org.example"`:             homeserver.WithSupport("", homeserver.Contact{Role: "Org.example", EmailAddress: "s@example.org"}),
+		`role "org.example role"`:        homeserver.WithSupport("", homeserver.Contact{Role: "org.example role", EmailAddress: "s@example.org"}),
+		`"Mel <s@example.org>" is not`:   homeserver.WithSupport("", homeserver.Contact{Role: "m.role.admin", EmailAddress: "Mel <s@example.org>"}),
+		`"example.org" is not an e-mail`: homeserver.WithSupport("", homeserver.Contact{Role: "m.role.admin", MatrixID: "@a:example.org", EmailAddress: "example.org"}),
+		`"m.homeserver" is neither`:      homeserver.WithWellKnown("m.homeserver", 1),
+		`"m.identity" is neither`:        homeserver.WithWellKnown("m.identity", 1),
+		`"foci" is neither`:              homeserver.WithWellKnown("foci", 1),
+		`"org.Example" is neither`:       homeserver.WithWellKnown("org.Example", 1),
+		"org.example.f: json":            homeserver.WithWellKnown("org.example.f", func() {}),
 	} {
 		if _, err := homeserver.New("example.org", option); err == nil || !strings.Contains(err.Error(), fault) {
 			t.Errorf("want a fault with %q, got %v", fault, err)

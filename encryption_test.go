@@ -361,6 +361,25 @@ func TestDeletionEndsWaiting(t *testing.T) {
 	(<-got).WantError(http.StatusUnauthorized, "M_UNKNOWN_TOKEN")
 }
 
+// ADM-5: who waits while the account is locked is told that, and not what has happened.
+func TestLockingEndsWaiting(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	room := bob.CreateRoom(t, `{"preset":"public_chat"}`)
+	alice.Join(t, room)
+	alice.Sync(t)
+	got := waiting(t, alice)
+	for range 10 { // by then it waits; if not, it is refused at once
+		bob.Get(t, "/v3/devices")
+	}
+	if err := hs.SetLocked(t.Context(), alice.User, true); err != nil {
+		t.Fatal(err)
+	}
+	bob.Say(t, room, "secret")
+	(<-got).WantError(http.StatusUnauthorized, "M_USER_LOCKED")
+}
+
 // SEC-1, SEC-2, SEC-3, CLIENTC-5, KB-28: secrets are account data, whose every setting comes back to all devices.
 func TestSecretStorage(t *testing.T) {
 	t.Parallel()

@@ -100,6 +100,9 @@ func configure(name string, options []Option) (*config, error) {
 	if c.registration != RegistrationByToken && len(c.registrationTokens) > 0 {
 		c.fault("WithRegistrationTokens needs RegistrationByToken")
 	}
+	if c.provider != nil && c.registration != RegistrationClosed {
+		c.fault("WithRegistration: nobody registers beside WithAuthProvider, or they would get the accounts of those whom it knows")
+	}
 	c.checkURL()
 	c.discovery.BaseURL = c.publicURL
 	return c, errors.Join(c.faults...)
@@ -128,14 +131,15 @@ func WithStore(st store.Store) Option {
 // A provider that is a [uia.TokenVerifier], [uia.TokenRevoker] or [uia.PasswordSetter]
 // as well is used as such; package uia/uiatest checks all of it.
 //
-// Leave registration closed beside it: who registers a name gets the account of that
-// name, though the host may know somebody else by it, and the password that they
-// choose has no effect.
+// Nobody registers then: whoever took a name first would have the account of whom the
+// host knows by it. So this option takes back an earlier [WithRegistration], and a
+// later one that opens registration is a fault. [Server.CreateUser] makes accounts in
+// advance; guests ([AccountRules]) and application services are let in as ever.
 //
 // Default: the passwords that users set, in the store.
 func WithAuthProvider(p uia.Provider) Option {
 	return func(c *config) {
-		if c.provider = p; p == nil {
+		if c.provider, c.registration = p, RegistrationClosed; p == nil {
 			c.fault("WithAuthProvider: the provider is nil")
 		}
 	}
@@ -176,7 +180,8 @@ const (
 	RegistrationByToken = RegistrationPolicy(account.RegistrationByToken)
 )
 
-// WithRegistration says who may register. Default: [RegistrationClosed].
+// WithRegistration says who may register; not beside [WithAuthProvider]. Default:
+// [RegistrationClosed].
 func WithRegistration(policy RegistrationPolicy) Option {
 	return func(c *config) {
 		if c.registration = policy; policy > RegistrationByToken {

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/ca4c8834/homeserver"
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/media"
@@ -143,6 +145,24 @@ func TestRegistrationPolicy(t *testing.T) {
 				t.Errorf("%d %s", w.Code, w.Body)
 			}
 		})
+	}
+}
+
+// Nobody registers beside the host's own accounts, or they could take the account of
+// somebody whom the host knows and who has not signed in yet (REG-6).
+func TestNobodyRegistersBesideAnAuthProvider(t *testing.T) {
+	t.Parallel()
+	provider, open := homeserver.WithAuthProvider(users{"alice": "secret"}), homeserver.WithRegistration(homeserver.RegistrationOpen)
+	srv := newServer(t, open, provider)
+	const dummy = `{"username":"alice","password":"mine","auth":{"type":"m.login.dummy"}}`
+	if w := serve(srv, "POST", registerPath, "", dummy); w.Code != 403 || gjson.GetBytes(w.Body.Bytes(), "errcode").Str != "M_FORBIDDEN" {
+		t.Errorf("registered: %d %s", w.Code, w.Body)
+	}
+	newServer(t, provider, homeserver.WithRegistration(homeserver.RegistrationClosed))
+	for _, later := range []homeserver.Option{open, homeserver.WithRegistration(homeserver.RegistrationByToken)} {
+		if _, err := homeserver.New("example.org", provider, later); err == nil || !strings.Contains(err.Error(), "WithAuthProvider") {
+			t.Errorf("want a fault, got %v", err)
+		}
 	}
 }
 

@@ -75,7 +75,8 @@ func New(tb testing.TB, options ...homeserver.Option) *Server {
 }
 
 // User registers a user and returns a client that is signed in. The password is
-// [Password].
+// [Password]. Beside homeserver.WithAuthProvider nobody registers: there, Login signs
+// in whom the provider knows with that password, and Server.SignIn anybody.
 func (s *Server) User(tb testing.TB, username string) *Client {
 	tb.Helper()
 	return s.signedIn(s.Anonymous().MustDo(tb, "POST", "/v3/register", map[string]any{
@@ -83,7 +84,8 @@ func (s *Server) User(tb testing.TB, username string) *Client {
 	}))
 }
 
-// Login signs a user of [Server.User] in once more, on a new device.
+// Login signs a user in with [Password], such as one of [Server.User] once more, on a new
+// device.
 func (s *Server) Login(tb testing.TB, username string) *Client {
 	tb.Helper()
 	return s.signedIn(s.Anonymous().MustDo(tb, "POST", "/v3/login", map[string]any{

@@ -50,7 +50,7 @@ type Rooms interface {
 	ProfileChanged(ctx context.Context, user events.UserID, fields ...string) error
 
 	// LeaveAll makes a user leave all rooms and reject all invites and knocks,
-	// before the account is deactivated (DEACT-3). It may be called again for
+	// before and after the account is deactivated (DEACT-3). It may be called again for
 	// what is left after an error.
 	LeaveAll(ctx context.Context, user events.UserID) error
 }

@@ -55,7 +55,7 @@ func (s *Service) DeactivateUser(ctx context.Context, user events.UserID, erase 
 		return false, err
 	}
 	unbound = s.unbindAll(ctx, bindings)
-	return unbound, s.Store.Update(ctx, func(tx store.Tx) error {
+	err = s.Store.Update(ctx, func(tx store.Tx) error {
 		account, err := activeUser(tx, user)
 		if err != nil {
 			return err
@@ -78,6 +78,13 @@ func (s *Service) DeactivateUser(ctx context.Context, user events.UserID, erase 
 		}
 		return err
 	})
+	if err != nil || s.Rooms == nil {
+		return unbound, err
+	}
+	if err := s.Rooms.LeaveAll(ctx, user); err != nil { // what the last requests of the user have joined
+		s.Logger.WarnContext(ctx, "leave rooms after deactivation", "user_id", user, "error", err)
+	}
+	return unbound, nil
 }
 
 func removeProfile(tx store.Tx, user events.UserID) error {

@@ -88,10 +88,11 @@ func (s *Service) DeleteDevices(ctx context.Context, user events.UserID, ids []s
 // RemoveDevices is DeleteDevices for the host and for application services, who
 // need no proof (DEV-13).
 func (s *Service) RemoveDevices(ctx context.Context, user events.UserID, ids []string) error {
-	if err := s.Store.Update(ctx, func(tx store.Tx) error { return s.dropDevices(tx, user, ids...) }); err != nil {
+	remove := func(tx store.Tx) error { return s.dropDevices(tx, user, ids...) }
+	if err := s.Store.Update(ctx, remove); err != nil {
 		return err
 	}
-	return s.revoke(ctx, user, ids)
+	return s.revoke(ctx, user, ids, remove)
 }
 
 // typeDeviceSettings is, with the ID of a device behind it, the account data that says

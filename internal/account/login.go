@@ -124,10 +124,11 @@ func (s *Service) Logout(ctx context.Context, user events.UserID, device string)
 
 // LogoutAll does for all devices of a user what Logout does for one (SDEV-13).
 func (s *Service) LogoutAll(ctx context.Context, user events.UserID) error {
-	if err := s.Store.Update(ctx, func(tx store.Tx) error { return s.removeDevices(tx, user, "") }); err != nil {
+	remove := func(tx store.Tx) error { return s.removeDevices(tx, user, "") }
+	if err := s.Store.Update(ctx, remove); err != nil {
 		return err
 	}
-	return s.revoke(ctx, user, nil)
+	return s.revoke(ctx, user, nil, remove)
 }
 
 // removeDevices removes all devices of a user but the one to keep, and ends

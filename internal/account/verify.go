@@ -14,8 +14,23 @@ import (
 // verifyEvery is how often, in milliseconds, the host is asked about a token.
 const verifyEvery = 60 * 1000
 
+// errEnded says that sessions have ended since the host was asked about a token, which
+// may have been one of them.
+var errEnded = errors.New("sessions have ended meanwhile")
+
 // verifySession asks the host about a token, and keeps the answer in the cache.
 func (s *Service) verifySession(ctx context.Context, by uia.TokenVerifier, token string, hash store.TokenHash) (*cachedSession, error) {
+	for {
+		c, err := s.verifyOnce(ctx, by, token, hash)
+		if err != errEnded {
+			return c, err
+		}
+	}
+}
+
+// verifyOnce is verifySession, or errEnded if the host has to be asked again.
+func (s *Service) verifyOnce(ctx context.Context, by uia.TokenVerifier, token string, hash store.TokenHash) (*cachedSession, error) {
+	drops := s.sessions.drops.Load()
 	verified, err := by.VerifyToken(ctx, token)
 	switch {
 	case errors.Is(err, uia.ErrExpiredToken):
@@ -28,7 +43,6 @@ func (s *Service) verifySession(ctx context.Context, by uia.TokenVerifier, token
 	if err := s.isLocal(verified.User); err != nil {
 		return nil, fmt.Errorf("verify token of %s: %v", verified.User, err) // no refusal: the host is at fault
 	}
-	drops := s.sessions.drops.Load()
 	c := &cachedSession{verified: s.nowMillis() + verifyEvery}
 	if !verified.Until.IsZero() {
 		c.verified = verified.Until.UnixMilli()
@@ -36,6 +50,9 @@ func (s *Service) verifySession(ctx context.Context, by uia.TokenVerifier, token
 	err = s.Store.View(ctx, func(v store.View) error { return c.identify(v, verified) })
 	if errors.Is(err, store.ErrNotFound) {
 		err = s.Store.Update(ctx, func(tx store.Tx) error {
+			if s.sessions.drops.Load() != drops {
+				return errEnded // or the device that has just signed out would come back
+			}
 			if err := s.prepare(tx, verified); err != nil {
 				return err
 			}
@@ -50,8 +67,9 @@ func (s *Service) verifySession(ctx context.Context, by uia.TokenVerifier, token
 }
 
 // revoke has the host end its tokens of a user for devices that are gone, or all of
-// them if devices is nil (SDEV-12).
-func (s *Service) revoke(ctx context.Context, user events.UserID, devices []string) error {
+// them if devices is nil (SDEV-12). remove is what has removed the devices: their last
+// requests may have brought them back before the host knew.
+func (s *Service) revoke(ctx context.Context, user events.UserID, devices []string, remove func(store.Tx) error) error {
 	by, ok := s.Provider.(uia.TokenRevoker)
 	if !ok {
 		return nil
@@ -61,7 +79,7 @@ func (s *Service) revoke(ctx context.Context, user events.UserID, devices []stri
 	if err != nil {
 		return fmt.Errorf("revoke tokens of the host: %w", err)
 	}
-	return nil
+	return s.Store.Update(ctx, remove)
 }
 
 // identify fills in what the store knows about the owner of a verified token.

@@ -125,6 +125,47 @@ func TestWhereTheTokenIs(t *testing.T) {
 	}
 }
 
+// later is an Authenticator that knows the caller, and from the second time on has another answer.
+type later struct {
+	err   error
+	calls int
+}
+
+func (l *later) Authenticate(_ context.Context, p Credentials) (*Caller, error) {
+	if l.calls++; l.calls > 1 && l.err != nil {
+		return nil, l.err
+	}
+	return fakeAccounts{}.Authenticate(context.Background(), p)
+}
+
+// ADM-5, AUTH-3: what was waited for is not told to those whose account was locked or whose session ended meanwhile; a token
+// that was only replaced (REFR-4, SDEV-3) still brings the answer.
+func TestWaitingIsForThoseWhoAreStillThere(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		then   error
+		status int
+		code   mxerr.Code
+	}{
+		"as before":          {nil, 200, ""},
+		"ADM-5 locked":       {mxerr.UserLocked("locked"), 401, mxerr.MUserLocked},
+		"AUTH-3 signed out":  {mxerr.UnknownToken("signed out"), 401, mxerr.MUnknownToken},
+		"ASC-4 deactivated":  {mxerr.Forbidden("not registered"), 403, mxerr.MForbidden},
+		"REFR-4 another one": {mxerr.SoftLogout("replaced"), 200, ""},
+	} {
+		a := newTestAPI(Config{}, get("/long", byUser, nothing).longPoll(), get("/short", byUser, nothing))
+		for path, status := range map[string]int{"long": test.status, "short": 200} {
+			code := mxerr.Code("")
+			if status != 200 {
+				code = test.code
+			}
+			a.Authenticator = &later{err: test.then}
+			t.Log(name, path)
+			want(t, do(a, "GET", "/_matrix/client/v3/"+path, "alice", ""), status, code)
+		}
+	}
+}
+
 // ASC-4, ASC-5, CLIENTA-14, CLIENTA-15: a service's assertions reach the authenticator, and only it.
 func TestAssertedIdentity(t *testing.T) {
 	t.Parallel()

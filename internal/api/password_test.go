@@ -207,7 +207,8 @@ func TestDeactivate(t *testing.T) {
 		t.Errorf("devices %v, %v", devices, err)
 	}
 	wantJSON(t, do(s, "GET", "/_matrix/client/v3/profile/@alice:example.org", "", ""), 200, `{}`)
-	if diff := cmp.Diff([]events.UserID{"@alice:example.org"}, s.left); diff != "" {
+	// Once more when nobody can act for the user any more: rooms may have been joined meanwhile.
+	if diff := cmp.Diff([]events.UserID{"@alice:example.org", "@alice:example.org"}, s.left); diff != "" {
 		t.Errorf("rooms were left by (-want +got)\n%s", diff)
 	}
 	want(t, do(s, "POST", registerPath, "", `{"username":"alice"}`), 400, mxerr.MUserInUse) // REG-11

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -91,10 +92,23 @@ func (a *API) run(ctx context.Context, w *response, req *request) (answer any, e
 		defer startWriteTimeout(w, req.Request, 0)
 	}
 	answer, err = row.serve(ctx, w, req)
+	if err == nil && row.waits {
+		err = a.stillThere(req)
+	}
 	if err == nil && row.shows {
 		a.active(ctx, req.caller)
 	}
 	return answer, err
+}
+
+// stillThere refuses what was waited for to those who may not have it any more: the account was locked meanwhile (ADM-5),
+// or the session has ended for good. One that goes on with another token may have it.
+func (a *API) stillThere(req *request) error {
+	_, err := a.authenticate(req.Request, req.row)
+	if e, ok := errors.AsType[*mxerr.Error](err); ok && e.Code == mxerr.MUnknownToken && e.Extra["soft_logout"] == true {
+		return nil
+	}
+	return err
 }
 
 // charge draws one request from the caller's budget (RATE-1). Anonymous callers share their address's.

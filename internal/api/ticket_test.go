@@ -335,6 +335,59 @@ func TestHostTokensEnd(t *testing.T) {
 	}
 }
 
+// meanwhile is a host to which something happens just before it answers or after it has
+// ended tokens.
+type meanwhile struct {
+	revokingHost
+	verified, revoking func()
+}
+
+func (h *meanwhile) VerifyToken(ctx context.Context, token string) (uia.Verified, error) {
+	v, err := h.revokingHost.VerifyToken(ctx, token)
+	if do := h.verified; token == "late" && do != nil {
+		h.verified = nil
+		do()
+	}
+	return v, err
+}
+
+func (h *meanwhile) RevokeTokens(ctx context.Context, user events.UserID, devices []string) error {
+	if h.revoking != nil {
+		h.revoking()
+	}
+	return h.revokingHost.RevokeTokens(ctx, user, devices)
+}
+
+// SDEV-12: a token with which somebody comes while it is ended does not bring back the device, nor is it remembered as good.
+func TestHostTokensEndWhileInUse(t *testing.T) {
+	t.Parallel()
+	const v3 = "/_matrix/client/v3"
+	for name, arrange := range map[string]func(s *server, host *meanwhile, logout func()){
+		"the host has answered already":    func(_ *server, host *meanwhile, logout func()) { host.verified = logout },
+		"the host does not know of it yet": func(s *server, host *meanwhile, _ func()) { host.revoking = func() { s.signedIn("late") } },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			host := &meanwhile{}
+			host.known = map[string]uia.Verified{
+				"phone": {User: "@carol:example.org", Device: "PHONE"}, "late": {User: "@carol:example.org", Device: "PHONE"},
+				"other": {User: "@carol:example.org", Device: "OTHER"},
+			}
+			s := newServer(t, func(c *account.Config) { c.Provider = host })
+			if !s.signedIn("phone") || !s.signedIn("other") {
+				t.Fatal("not signed in")
+			}
+			logout := func() { want(t, do(s, "POST", v3+"/logout", "phone", ""), 200, "") }
+			arrange(s, host, logout)
+			if host.verified == nil {
+				logout()
+			}
+			wantEnded(t, do(s, "GET", v3+"/account/whoami", "late", ""), false)
+			want(t, do(s, "GET", v3+"/devices/PHONE", "other", ""), 404, mxerr.MNotFound)
+		})
+	}
+}
+
 // However the host spells a user, there is one account of that name, with the ID that all others have (ID-2, ID-4, LOGIN-8).
 func TestHostSpelling(t *testing.T) {
 	t.Parallel()

@@ -83,8 +83,22 @@ type provider struct {
 	Config
 
 	mu     sync.Mutex
-	oidc   *oidc.Provider // nil before the provider was first asked
-	client *oauth2.Config // likewise; it learns how the provider wants the secret
+	known  *endpoints // nil before the provider has answered
+	asking *question  // nil unless somebody asks it
+}
+
+// endpoints is what the provider has said of itself.
+type endpoints struct {
+	oidc   *oidc.Provider
+	client *oauth2.Config // it learns how the provider wants the secret
+}
+
+// question is one request for the endpoints, made by one caller for all who need them
+// meanwhile: a provider that does not answer keeps them no longer than one of them.
+type question struct {
+	done      chan struct{} // closed when there is an answer
+	err       error
+	abandoned bool // whoever asked has gone
 }
 
 var _ uia.IdentityProvider = (*provider)(nil)
@@ -92,24 +106,51 @@ var _ uia.IdentityProvider = (*provider)(nil)
 // About implements uia.IdentityProvider.
 func (p *provider) About() uia.ProviderInfo { return p.Info }
 
-// discover asks the provider where its endpoints are, once it answers.
-func (p *provider) discover(ctx context.Context) error {
+// discover returns where the endpoints of the provider are, and asks it if that is not
+// known yet. An answer that fails is that of all who wait for it; the next caller asks
+// again.
+func (p *provider) discover(ctx context.Context) (*endpoints, error) {
+	for {
+		p.mu.Lock()
+		known, asking := p.known, p.asking
+		if known == nil && asking == nil {
+			p.asking = &question{done: make(chan struct{})}
+		}
+		p.mu.Unlock()
+		switch {
+		case known != nil:
+			return known, nil
+		case asking == nil:
+			return p.ask(ctx)
+		}
+		select {
+		case <-asking.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if asking.err != nil && !asking.abandoned {
+			return nil, asking.err
+		}
+	}
+}
+
+// ask answers the question that its caller has put.
+func (p *provider) ask(ctx context.Context) (*endpoints, error) {
+	found, err := oidc.NewProvider(oidc.ClientContext(ctx, p.Client), p.Issuer)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.oidc != nil {
-		return nil
-	}
-	// The keys of the provider are fetched with this context later on.
-	found, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), p.Client), p.Issuer)
+	q := p.asking
+	p.asking = nil
+	defer close(q.done)
 	if err != nil {
-		return fmt.Errorf("discover %s: %w", p.Issuer, err)
+		q.err, q.abandoned = fmt.Errorf("discover %s: %w", p.Issuer, err), ctx.Err() != nil
+		return nil, q.err
 	}
-	p.oidc = found
-	p.client = &oauth2.Config{
+	p.known = &endpoints{found, &oauth2.Config{
 		ClientID: p.ClientID, ClientSecret: p.ClientSecret, Endpoint: found.Endpoint(),
 		Scopes: append([]string{oidc.ScopeOpenID}, p.Scopes...),
-	}
-	return nil
+	}}
+	return p.known, nil
 }
 
 func redirectTo(callback string) oauth2.AuthCodeOption {
@@ -119,7 +160,8 @@ func redirectTo(callback string) oauth2.AuthCodeOption {
 // Begin implements uia.IdentityProvider. The secret is the verifier of PKCE, and
 // the nonce is made from it.
 func (p *provider) Begin(ctx context.Context, r uia.SSORequest) (uia.SSOStart, error) {
-	if err := p.discover(ctx); err != nil {
+	at, err := p.discover(ctx)
+	if err != nil {
 		return uia.SSOStart{}, err
 	}
 	verifier := oauth2.GenerateVerifier()
@@ -127,7 +169,7 @@ func (p *provider) Begin(ctx context.Context, r uia.SSORequest) (uia.SSOStart, e
 	if r.Register {
 		options = append(options, oauth2.SetAuthURLParam("prompt", "create"))
 	}
-	return uia.SSOStart{URL: p.client.AuthCodeURL(r.State, options...), Secret: verifier}, nil
+	return uia.SSOStart{URL: at.client.AuthCodeURL(r.State, options...), Secret: verifier}, nil
 }
 
 // nonce binds an ID token to a sign-on. It does not give away the verifier.
@@ -138,11 +180,12 @@ func (p *provider) Finish(ctx context.Context, r uia.SSOResponse) (uia.External,
 	if code := r.Query.Get("error"); code != "" {
 		return uia.External{}, fmt.Errorf("%s: %s: %w", code, r.Query.Get("error_description"), uia.ErrDenied)
 	}
-	if err := p.discover(ctx); err != nil {
+	at, err := p.discover(ctx)
+	if err != nil {
 		return uia.External{}, err
 	}
 	ctx = oidc.ClientContext(ctx, p.Client)
-	token, err := p.client.Exchange(ctx, r.Query.Get("code"), redirectTo(r.Callback), oauth2.VerifierOption(r.Secret))
+	token, err := at.client.Exchange(ctx, r.Query.Get("code"), redirectTo(r.Callback), oauth2.VerifierOption(r.Secret))
 	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok && refused.ErrorCode == "invalid_grant" {
 		return uia.External{}, fmt.Errorf("exchange code: %s: %w", refused.ErrorCode, uia.ErrDenied)
 	}
@@ -150,7 +193,7 @@ func (p *provider) Finish(ctx context.Context, r uia.SSOResponse) (uia.External,
 		return uia.External{}, fmt.Errorf("exchange code: %w", err)
 	}
 	raw, _ := token.Extra("id_token").(string)
-	id, err := p.oidc.VerifierContext(ctx, &oidc.Config{ClientID: p.ClientID}).Verify(ctx, raw)
+	id, err := at.oidc.VerifierContext(ctx, &oidc.Config{ClientID: p.ClientID}).Verify(ctx, raw)
 	if err != nil {
 		return uia.External{}, fmt.Errorf("verify ID token: %w", err)
 	}

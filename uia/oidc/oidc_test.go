@@ -12,7 +12,9 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -297,4 +299,90 @@ func TestConfig(t *testing.T) {
 	if _, err := p.Begin(t.Context(), uia.SSORequest{}); err == nil || errors.Is(err, uia.ErrDenied) {
 		t.Errorf("a provider that is down: %v", err)
 	}
+}
+
+// silent is a provider whose discovery document takes as long as the test likes.
+type silent struct {
+	asked   atomic.Int64
+	answers chan int // statuses
+}
+
+// RoundTrip implements http.RoundTripper.
+func (s *silent) RoundTrip(r *http.Request) (*http.Response, error) {
+	s.asked.Add(1)
+	select {
+	case status := <-s.answers:
+		w := httptest.NewRecorder()
+		answer(w, status, map[string]any{"issuer": "https://idp.example.com", "authorization_endpoint": "https://idp.example.com/auth"})
+		return w.Result(), nil
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+}
+
+// A provider that does not answer is asked once for all who wait, each of whom may go; when it fails it fails for all of
+// them, and the next one asks again. If whoever asked has gone, another one does.
+func TestDiscoveryIsShared(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		idp := &silent{answers: make(chan int)}
+		p, err := New(Config{
+			Info: uia.ProviderInfo{ID: "idp", Name: "IdP"}, Issuer: "https://idp.example.com", ClientID: "x", Client: &http.Client{Transport: idp},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		results := make(chan error)
+		begin := func(ctx context.Context) {
+			go func() {
+				_, err := p.Begin(ctx, uia.SSORequest{Callback: callback, State: "x"})
+				results <- err
+			}()
+			synctest.Wait()
+		}
+		asked := func(want int64) {
+			t.Helper()
+			if synctest.Wait(); idp.asked.Load() != want {
+				t.Errorf("asked %d times, want %d", idp.asked.Load(), want)
+			}
+		}
+		first, goFirst := context.WithCancel(t.Context())
+		second, goSecond := context.WithCancel(t.Context())
+		begin(first)
+		begin(second)
+		begin(t.Context())
+		begin(t.Context())
+		asked(1)
+		goSecond()
+		if err := <-results; !errors.Is(err, context.Canceled) {
+			t.Errorf("whoever has gone got %v", err)
+		}
+		asked(1)
+		goFirst()
+		if err := <-results; !errors.Is(err, context.Canceled) {
+			t.Errorf("whoever asked and has gone got %v", err)
+		}
+		asked(2)
+		idp.answers <- http.StatusBadGateway
+		for range 2 {
+			if err := <-results; err == nil || errors.Is(err, context.Canceled) {
+				t.Errorf("those who waited got %v", err)
+			}
+		}
+		asked(2)
+		begin(t.Context())
+		begin(t.Context())
+		asked(3)
+		idp.answers <- http.StatusOK
+		for range 2 {
+			if err := <-results; err != nil {
+				t.Error(err)
+			}
+		}
+		begin(t.Context())
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+		asked(3)
+	})
 }
