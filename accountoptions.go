@@ -244,7 +244,9 @@ func WithStages(stages ...uia.Stage) Option {
 
 // WithFlows lets the host choose how to authenticate for an operation, one of the
 // uia.Op… constants. user is empty without an access token; usual is what would
-// be chosen without this option. No flow at all forbids the operation.
+// be chosen without this option: none for users who have neither a password nor an
+// identity provider to show. No flow at all forbids the operation; a flow of
+// uia.TypeDummy alone asks for nothing but the access token.
 //
 // choose is called for any number of requests at once and must be quick.
 func WithFlows(choose func(operation string, user events.UserID, usual []uia.Flow) []uia.Flow) Option {

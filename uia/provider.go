@@ -59,6 +59,12 @@ var (
 // TokenVerifier is a [Provider] whose own tokens (a JWT, a session's ID) are
 // accepted as access tokens.
 //
+// A host that has tokens only refuses every password with ErrDenied, and has clients
+// know with NoPasswords in homeserver.AccountRules. Its users have nothing then to
+// confirm with that they remove a device or replace their keys, so they cannot, unless
+// homeserver.WithFlows chooses what shows it: a stage of the host's, or [TypeDummy]
+// alone where the token is proof enough.
+//
 // Called from: requests with a token that is not one of the server's and was
 // not verified lately; so it should be quick. Errors: ErrUnknownToken and
 // ErrExpiredToken, of which the latter lets clients keep their keys; a Matrix

@@ -134,7 +134,7 @@ func TestLoginRefused(t *testing.T) {
 	}
 }
 
-// LOGIN-3, API-2, API-3, ID-12: requests that are wrong in themselves.
+// LOGIN-3, LOGIN-4, API-2, API-3, ID-12: requests that are wrong in themselves.
 func TestLoginMalformed(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, nil)
@@ -156,6 +156,10 @@ func TestLoginMalformed(t *testing.T) {
 		"identifier is no object":    {`{"type":"m.login.password","password":"x","identifier":"alice"}`, mxerr.MBadJSON},
 		"user is no string":          {`{"type":"m.login.password","password":"x","identifier":{"type":"m.id.user","user":1}}`, mxerr.MBadJSON},
 		"password is no string":      {`{"type":"m.login.password","password":1,"user":"alice"}`, mxerr.MBadJSON},
+		"LOGIN-4 device is none":     {`{"type":"m.login.password","password":"alice","user":"alice","device_id":7}`, mxerr.MBadJSON},
+		"LOGIN-4 name is no string":  {`{"type":"m.login.password","password":"alice","user":"alice","initial_device_display_name":[]}`, mxerr.MBadJSON},
+		"LOGIN-4 renewal is no bool": {`{"type":"m.login.password","password":"alice","user":"alice","refresh_token":"true"}`, mxerr.MBadJSON},
+		"LOGIN-4 token is no string": {`{"type":"m.login.token","token":["x"]}`, mxerr.MBadJSON},
 		"API-2 no JSON":              {`{"type":`, mxerr.MNotJSON},
 		"API-3 no object":            {`["m.login.password"]`, mxerr.MBadJSON},
 	} {

@@ -335,6 +335,22 @@ func TestHostTokensEnd(t *testing.T) {
 	}
 }
 
+// Where there are only tokens of the host, nothing can be confirmed unless the host says how; then it can (UIA-1, UIA-3).
+func TestOnlyHostTokens(t *testing.T) {
+	t.Parallel()
+	host := &hostTokens{known: map[string]uia.Verified{"jwt": {User: "@carol:example.org", Device: "APP"}}}
+	only := func(flows func(string, events.UserID, []uia.Flow) []uia.Flow) *server {
+		return newServer(t, func(c *account.Config) { c.Provider, c.NoPasswords, c.Flows = host, true, flows })
+	}
+	const path = "/_matrix/client/v3/devices/OLD"
+	s := only(nil)
+	want(t, do(s, "GET", loginPath, "", ""), 404, mxerr.MUnrecognized)
+	want(t, do(s, "DELETE", path, "jwt", ``), 403, mxerr.MForbidden)
+	s = only(func(string, events.UserID, []uia.Flow) []uia.Flow { return []uia.Flow{{uia.TypeDummy}} })
+	wantKeys(t, do(s, "DELETE", path, "jwt", ``), 401, "session", "flows", "completed", "params") // UIA-3
+	want(t, do(s, "DELETE", path, "jwt", `{"auth":{"type":"m.login.dummy"}}`), 200, "")
+}
+
 // meanwhile is a host to which something happens just before it answers or after it has
 // ended tokens.
 type meanwhile struct {
