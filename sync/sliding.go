@@ -79,7 +79,7 @@ type slide struct {
 	first        bool                   // the connection begins
 	since, until store.Pos              // of the answer
 	data         []store.AccountDatum   // account data that has changed
-	tagged       map[events.RoomID]bool // the rooms among it
+	withData     map[events.RoomID]bool // the rooms that it is of
 
 	// What the answer makes of the connection's memory.
 	to    progress
@@ -230,7 +230,7 @@ func (s *slide) tell(ctx context.Context, changed []live.RoomChange) error {
 			return err
 		}
 	}
-	for id := range s.tagged {
+	for id := range s.withData {
 		c, err := s.place(ctx, id)
 		if err != nil {
 			return err
@@ -280,7 +280,7 @@ func (s *slide) tellAll(ctx context.Context) error {
 			in[c.Num] = source{lists: in[c.Num].lists, subscribed: true}
 		}
 	}
-	for id := range s.tagged {
+	for id := range s.withData {
 		if c, err := s.place(ctx, id); err != nil {
 			return err
 		} else if _, ok := in[c.Num]; !ok && c.Num != 0 {
@@ -300,7 +300,7 @@ func (s *slide) tellAll(ctx context.Context) error {
 // place returns what a room is to the user; zero if nothing.
 func (s *slide) place(ctx context.Context, id events.RoomID) (live.RoomChange, error) {
 	room, err := s.Memory.Room(ctx, id)
-	if errors.Is(err, store.ErrNotFound) { // anything may be subscribed to or tagged
+	if errors.Is(err, store.ErrNotFound) { // anything may be subscribed to or have account data
 		return live.RoomChange{}, nil
 	}
 	if err != nil {
@@ -312,17 +312,17 @@ func (s *slide) place(ctx context.Context, id events.RoomID) (live.RoomChange, e
 
 // look tells of a room if it is asked for and there may be something to tell.
 func (s *slide) look(ctx context.Context, c live.RoomChange, in source) error {
-	want, tagged := s.asked.interest(c.ID, in), s.tagged[c.ID]
+	want, news := s.asked.interest(c.ID, in), s.withData[c.ID]
 	was, known := s.conn.rooms[c.Num]
 	if want == nil {
-		if known && tagged { // to be told when it is asked for again
+		if known && news { // to be told when it is asked for again
 			was.extras &^= extraAccountData
 			s.rooms[c.Num] = was
 		}
 		return nil
 	}
 	extras := s.extras(c.ID, in)
-	if known && c.Pos <= was.pos && !tagged && extras&^was.extras == 0 && s.memo.direct[c.ID] == was.is(flagDM) &&
+	if known && c.Pos <= was.pos && !news && extras&^was.extras == 0 && s.memo.direct[c.ID] == was.is(flagDM) &&
 		want.limit <= int(was.limit) && was.interest.coversState(want) {
 		return nil
 	}

@@ -47,10 +47,10 @@ func (s *slide) readData(ctx context.Context) error {
 		if d.Room == "" {
 			continue
 		}
-		if s.tagged == nil {
-			s.tagged = map[events.RoomID]bool{}
+		if s.withData == nil {
+			s.withData = map[events.RoomID]bool{}
 		}
-		s.tagged[d.Room] = true
+		s.withData[d.Room] = true
 	}
 	return err
 }
@@ -164,7 +164,7 @@ func (g *glance) tellExtras(ctx context.Context) error {
 // told of them, or else what has changed.
 func (g *glance) tellData(ctx context.Context) error {
 	whole := g.initial || !g.was.is(extraAccountData)
-	if !whole && !g.tagged[g.room.ID] {
+	if !whole && !g.withData[g.room.ID] {
 		return nil
 	}
 	rows := g.data

@@ -35,7 +35,8 @@
 //
 // # Locks
 //
-// Memory.mu (the maps) is never held while another lock is taken. Room.mu and
-// User.mu are leaves, but that those of two users are taken together, in the order of
-// their IDs.
+// Memory.mu (the rooms) is never held while another lock is taken. users.mu (who is
+// active) comes before User.mu. Room.mu and User.mu are leaves, but that those of two
+// users are taken together, in the order of their IDs. None is held while the store is
+// asked.
 package live

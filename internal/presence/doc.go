@@ -13,5 +13,12 @@
 //
 // While somebody is online nothing is announced however active they are
 // (PRES-9): a change is a change of the state or the message. One timer a user
-// looks when the next such change may be due.
+// looks when the next such change may be due, and again later when the store did not
+// take it.
+//
+// # What is kept
+//
+// A user who has gone is remembered for a day, so that a client which was away meanwhile
+// is told that they have gone. What others see of a profile is told with presence once it
+// has changed (PROF-12).
 package presence
