@@ -18,15 +18,6 @@ type Member struct {
 	Encrypted bool   // the room has an m.room.encryption event
 }
 
-// Activity is when something last happened in a room; a position is 0 if nothing has.
-type Activity struct {
-	Event   Pos // the newest event
-	Receipt Pos // the newest receipt
-}
-
-// Newest is the later of the two.
-func (a Activity) Newest() Pos { return max(a.Event, a.Receipt) }
-
 // Members reads who is where.
 type Members interface {
 	// Member returns the current membership of a user in a room. ErrNotFound
@@ -37,9 +28,13 @@ type Members interface {
 	// by room number.
 	RoomsOf(user events.UserID) ([]Member, error)
 
-	// RoomActivity returns when something last happened in each room that a
-	// user is joined to, invited to or knocking on.
-	RoomActivity(user events.UserID) (map[RoomNum]Activity, error)
+	// NewestEvents returns the position of the newest event of each room that a
+	// user is joined to.
+	NewestEvents(user events.UserID) (map[RoomNum]Pos, error)
+
+	// NewestReceipts returns the position of the newest receipt of each room that
+	// a user is joined to and that has any.
+	NewestReceipts(user events.UserID) (map[RoomNum]Pos, error)
 
 	// MemberCounts returns how many members of each membership a room has; those
 	// that it has none of are left out.

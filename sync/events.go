@@ -39,7 +39,7 @@ func (s *Service) Events(ctx context.Context, r EventsRequest) (json.RawMessage,
 			return nil, err
 		}
 	}
-	u, err := s.Memory.Connect(ctx, r.User)
+	u, err := s.Memory.Connect(ctx, r.User, since)
 	if err != nil {
 		return nil, err
 	}

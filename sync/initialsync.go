@@ -30,7 +30,7 @@ func (r InitialRequest) limit() int {
 
 // InitialSync answers GET /initialSync.
 func (s *Service) InitialSync(ctx context.Context, r InitialRequest) (json.RawMessage, error) {
-	u, err := s.Memory.Connect(ctx, r.User)
+	u, err := s.Memory.Connect(ctx, r.User, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (s *Service) RoomInitialSync(ctx context.Context, id events.RoomID, r Initi
 	if err != nil {
 		return nil, err
 	}
-	u, err := s.Memory.Connect(ctx, r.User)
+	u, err := s.Memory.Connect(ctx, r.User, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,8 @@ func (s *Service) Sliding(ctx context.Context, r SlidingRequest) (json.RawMessag
 	if err != nil {
 		return nil, err
 	}
-	u, err := s.Memory.Connect(ctx, r.User)
+	since, _ := reader.Position("pos", r.Pos, s.Memory.Position()) // a bad one is refused below
+	u, err := s.Memory.Connect(ctx, r.User, since)
 	if err != nil {
 		return nil, err
 	}

@@ -87,7 +87,7 @@ func (s *Service) Sync(ctx context.Context, r Request) (json.RawMessage, error) 
 	if r.Filter == nil {
 		r.Filter = &events.Filter{}
 	}
-	u, err := s.Memory.Connect(ctx, r.User)
+	u, err := s.Memory.Connect(ctx, r.User, since)
 	if err != nil {
 		return nil, err
 	}

@@ -48,13 +48,13 @@ func Rooms(v store.View, user events.UserID, since store.Pos) ([]store.RoomNum, 
 	if err != nil {
 		return nil, err
 	}
-	activity, err := v.RoomActivity(user)
+	newest, err := v.NewestEvents(user)
 	if err != nil {
 		return nil, err
 	}
 	var rooms []store.RoomNum
 	for _, m := range members {
-		if max(m.Pos, activity[m.Room].Newest()) > since {
+		if max(m.Pos, newest[m.Room]) > since {
 			rooms = append(rooms, m.Room)
 		}
 	}

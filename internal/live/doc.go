@@ -28,7 +28,9 @@
 //
 // A [User] is someone who has synced not long ago. Their rooms are kept in a
 // list ordered by the newest change, so that finding what is new costs work
-// per change and not per room, and finding that nothing is new costs nothing. A
+// per change and not per room, and finding that nothing is new costs nothing. Of what
+// was before memory followed a user, receipts are read only for those who ask what has
+// changed since then. A
 // change is announced to the active users of its room only: a message in a room
 // of ten thousand does no work for those who are away. What is announced is a
 // position, never data: a slow reader has no queue to fill.

@@ -316,7 +316,7 @@ func TestUserIsToldOfTheirRoomsOnly(t *testing.T) {
 	s.room("!a:test")
 	s.room("!b:test")
 	s.update(func(tx *live.Tx) error { _, err := member(tx, "!a:test", bob, "join"); return err })
-	u, err := s.Connect(t.Context(), bob)
+	u, err := s.Connect(t.Context(), bob, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -370,7 +370,7 @@ func TestUserIsToldOfTheirRoomsOnly(t *testing.T) {
 func TestUsersFromTheStoreAreAsThoseWhoStayed(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, live.DefaultLimit)
-	stayed, err := s.Connect(t.Context(), bob)
+	stayed, err := s.Connect(t.Context(), bob, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -413,13 +413,76 @@ func TestUsersFromTheStoreAreAsThoseWhoStayed(t *testing.T) {
 		t.Errorf("what the rooms are (-want +got):\n%s", diff)
 	}
 	fresh := live.New(s.st, live.DefaultLimit, time.Now)
-	u, err := fresh.Connect(t.Context(), bob)
+	u, err := fresh.Connect(t.Context(), bob, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer fresh.Disconnect(u)
 	if diff := cmp.Diff(stayed.RoomsSince(0), u.RoomsSince(0)); diff != "" {
 		t.Errorf("(-stayed +fresh):\n%s", diff)
+	}
+}
+
+// Who has last been told before memory followed them finds the rooms with receipts since
+// then; who begins anew has the rooms in the order of events.
+func TestReceiptsFromBefore(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, live.DefaultLimit)
+	receipt := func(m *live.Memory, id events.RoomID) (pos store.Pos) {
+		err := m.Update(t.Context(), func(tx *live.Tx) error {
+			d, err := tx.Room(id)
+			if err != nil {
+				return err
+			}
+			pos = tx.Next()
+			tx.ReceiptsChanged(d, pos, "")
+			return tx.PutReceipt(store.Receipt{Room: d.Num, User: bob, Type: "m.read", Event: "$1", Pos: pos})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pos
+	}
+	for _, id := range []events.RoomID{"!a:test", "!b:test", "!c:test", "!left:test"} {
+		s.room(id)
+	}
+	s.update(func(tx *live.Tx) error { _, err := member(tx, "!left:test", alice, "leave"); return err })
+	since := s.Position()
+	receipt(s.Memory, "!b:test")
+	receipt(s.Memory, "!a:test")
+	receipt(s.Memory, "!left:test")
+
+	m := live.New(s.st, live.DefaultLimit, time.Now)
+	connect := func(from store.Pos) *live.User {
+		t.Helper()
+		u, err := m.Connect(t.Context(), alice, from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return u
+	}
+	rooms := func(u *live.User, from store.Pos) (text string) {
+		for _, c := range u.RoomsSince(from) {
+			text += string(c.ID)
+		}
+		return text
+	}
+	u := connect(0)
+	defer m.Disconnect(u)
+	later := receipt(m, "!c:test")
+	if got := rooms(u, 0); got != "!c:test!left:test!b:test!a:test" {
+		t.Errorf("for who begins anew: %s", got)
+	}
+	again := connect(since)
+	defer m.Disconnect(again)
+	if got := rooms(again, since); again != u || got != "!c:test!a:test!b:test" {
+		t.Errorf("since %d: %s", since, got)
+	}
+	if c := u.RoomsSince(since); c[0].Pos != later || c[1].Pos > u.From || c[1].Event > since {
+		t.Errorf("%+v", c)
+	}
+	if got := rooms(u, u.From); got != "!c:test" {
+		t.Errorf("since memory follows: %s", got)
 	}
 }
 
@@ -430,7 +493,7 @@ func TestWaitBeginsAtWhatMemoryKnows(t *testing.T) {
 	s := newServer(t, live.DefaultLimit)
 	s.room("!a:test")
 	s.update(func(tx *live.Tx) error { tx.Next(); return nil })
-	u, err := s.Connect(t.Context(), alice)
+	u, err := s.Connect(t.Context(), alice, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -447,7 +510,7 @@ func TestWaitEndsWithTheChange(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, live.DefaultLimit)
 	s.room("!a:test")
-	u, err := s.Connect(t.Context(), alice)
+	u, err := s.Connect(t.Context(), alice, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -477,7 +540,7 @@ func TestIdleUsersAreForgotten(t *testing.T) {
 	now := time.Now()
 	m := live.New(s.st, live.DefaultLimit, func() time.Time { return now })
 	connect := func(id events.UserID) *live.User {
-		u, err := m.Connect(t.Context(), id)
+		u, err := m.Connect(t.Context(), id, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -511,7 +574,7 @@ func TestDeleteRoom(t *testing.T) {
 	s.room("!r:test")
 	s.room("!other:test")
 	s.update(func(tx *live.Tx) error { _, err := member(tx, "!r:test", alice, "leave"); return err })
-	u, err := s.Connect(t.Context(), alice)
+	u, err := s.Connect(t.Context(), alice, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,9 @@
 package live
 
 import (
+	"cmp"
 	"container/list"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,7 +26,8 @@ type User struct {
 	devices store.Pos     // newest change of the devices of those they share rooms with
 	wake    chan struct{} // closed by the next announcement of one; nil while nobody waits
 
-	forgets int // how often a room was forgotten
+	forgets  int  // how often a room was forgotten
+	receipts bool // receipts from before From count as changes
 
 	dirty store.Pos // newest change that is not announced yet; the writer's own
 
@@ -77,7 +80,8 @@ type RoomChange struct {
 }
 
 // RoomsSince returns the rooms that changed for the user after a position, the
-// latest first. For a room the user has left, the leaving is the last change.
+// latest first. For a room the user has left, the leaving is the last change. The
+// position is 0 or not before the one given to Connect.
 func (u *User) RoomsSince(pos store.Pos) []RoomChange {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -272,6 +276,41 @@ func (u *User) move(c RoomChange, change func(*place)) {
 		p.next.prev = p
 	}
 	u.newest = p
+}
+
+// arrange makes the list of places. u.mu is held, or u is not known to others.
+func (u *User) arrange(places []*place) {
+	slices.SortFunc(places, func(a, b *place) int { return cmp.Compare(b.Pos, a.Pos) })
+	u.newest = nil
+	for _, p := range slices.Backward(places) {
+		p.prev, p.next = nil, u.newest
+		if p.next != nil {
+			p.next.prev = p
+		}
+		u.newest = p
+	}
+}
+
+func (u *User) hasReceipts() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.receipts
+}
+
+// addReceipts notes the newest receipts in the user's rooms, as of From or later: what
+// is later has been noted already, or is about to be, so no place goes beyond From.
+func (u *User) addReceipts(newest map[store.RoomNum]store.Pos) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	places := make([]*place, 0, len(u.rooms))
+	for num, p := range u.rooms {
+		if p.Membership == events.MembershipJoin {
+			p.Pos = max(p.Pos, min(newest[num], u.From))
+		}
+		places = append(places, p)
+	}
+	u.arrange(places)
+	u.receipts = true
 }
 
 // forget marks a room as forgotten. It keeps its place: that the user has left

@@ -1,7 +1,6 @@
 package live
 
 import (
-	"cmp"
 	"container/list"
 	"context"
 	"slices"
@@ -39,9 +38,24 @@ func (us *users) init() {
 }
 
 // Connect returns a user for the time of a request that syncs; Disconnect must
-// follow. The first one after a while reads the user's rooms from the store,
-// between two transactions, so that no change can slip by.
-func (m *Memory) Connect(ctx context.Context, id events.UserID) (*User, error) {
+// follow. since is the position from which on the request will look for what has
+// changed, 0 if it tells of everything anyway.
+func (m *Memory) Connect(ctx context.Context, id events.UserID, since store.Pos) (*User, error) {
+	u, err := m.connect(ctx, id)
+	if err != nil || since == 0 || since >= u.From {
+		return u, err
+	}
+	if err := m.readReceipts(ctx, u); err != nil {
+		m.Disconnect(u)
+		return nil, err
+	}
+	return u, nil
+}
+
+// connect returns a user with one more connection. The first one after a while reads
+// the user's rooms from the store, between two transactions, so that no change can slip
+// by.
+func (m *Memory) connect(ctx context.Context, id events.UserID) (*User, error) {
 	if u := m.users.connect(id); u != nil {
 		return u, nil
 	}
@@ -51,18 +65,34 @@ func (m *Memory) Connect(ctx context.Context, id events.UserID) (*User, error) {
 		if err != nil {
 			return err
 		}
-		activity, err := tx.RoomActivity(id)
+		newest, err := tx.NewestEvents(id)
 		if err != nil {
 			return err
 		}
 		// A position that nobody announces is none to wait for.
-		tx.OnCommit(func() { u = m.users.add(id, rooms, activity, m.Position(), m.now()) })
+		tx.OnCommit(func() { u = m.users.add(id, rooms, newest, m.Position(), m.now()) })
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return u, nil
+}
+
+// readReceipts lets a user's rooms change with the receipts in them from before memory
+// followed the user. They take long to find in many rooms, and who begins anew does not
+// need them.
+func (m *Memory) readReceipts(ctx context.Context, u *User) error {
+	if u.hasReceipts() {
+		return nil
+	}
+	return m.store.View(ctx, func(v store.View) error {
+		newest, err := v.NewestReceipts(u.ID)
+		if err == nil {
+			u.addReceipts(newest)
+		}
+		return err
+	})
 }
 
 // Disconnect ends what Connect began.
@@ -92,34 +122,29 @@ func (us *users) connect(id events.UserID) *User {
 }
 
 // add registers a user with the rooms they have, connected once.
-func (us *users) add(id events.UserID, rooms []store.Member, activity map[store.RoomNum]store.Activity, pos store.Pos, now time.Time) *User {
+func (us *users) add(id events.UserID, rooms []store.Member, newest map[store.RoomNum]store.Pos, pos store.Pos, now time.Time) *User {
 	if u := us.connect(id); u != nil { // somebody was faster
 		return u
 	}
 	us.expire(now)
 	u := &User{ID: id, From: pos, rooms: make(map[store.RoomNum]*place, len(rooms)), changed: pos, own: pos, devices: pos, presence: presenceNews{newest: pos, announced: pos}, connections: 1}
-	changes := make([]RoomChange, 0, len(rooms))
-	for _, r := range rooms {
-		c := RoomChange{
+	places := make([]place, len(rooms))
+	order := make([]*place, len(rooms))
+	for i, r := range rooms {
+		p := &places[i]
+		p.RoomChange = RoomChange{
 			Num: r.Room, ID: r.RoomID, Pos: r.Pos, Event: r.Pos, Membership: r.Membership, Removed: r.Removed,
 			Forgotten: r.Forgotten, RoomType: r.RoomType, Encrypted: r.Encrypted,
 		}
+		p.been = r.Been
+		u.rooms[r.Room], order[i] = p, p
 		if r.Membership == events.MembershipJoin {
-			c.Event = max(c.Event, activity[r.Room].Event)
-			c.Pos = max(c.Pos, activity[r.Room].Newest())
-		}
-		changes = append(changes, c)
-	}
-	slices.SortFunc(changes, func(a, b RoomChange) int { return cmp.Compare(a.Pos, b.Pos) })
-	for _, c := range changes {
-		u.move(c, nil)
-	}
-	for _, r := range rooms {
-		u.rooms[r.Room].been = r.Been
-		if r.Membership == events.MembershipJoin {
+			p.Event = max(p.Event, newest[r.Room])
+			p.Pos = p.Event
 			us.join(u, r.Room)
 		}
 	}
+	u.arrange(order)
 	us.mu.Lock()
 	defer us.mu.Unlock()
 	us.active[id] = u

@@ -135,7 +135,7 @@ func (s *Service) Sync(ctx context.Context, id events.UserID, dev string, state 
 	if s.Disabled || state == Offline {
 		return func() {}, nil
 	}
-	connected, err := s.Memory.Connect(ctx, id)
+	connected, err := s.Memory.Connect(ctx, id, 0)
 	if err != nil {
 		return nil, err
 	}

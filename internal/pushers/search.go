@@ -26,13 +26,13 @@ const (
 // is too old to be pushed is left out.
 func (s *Service) search(ctx context.Context, user events.UserID, from, until store.Pos) ([]notice, store.Pos, error) {
 	var places []store.Member
-	var activity map[store.RoomNum]store.Activity
+	var newest map[store.RoomNum]store.Pos
 	var rules *push.Ruleset
 	err := s.Memory.View(ctx, func(v store.View) (err error) {
 		if places, err = v.RoomsOf(user); err != nil {
 			return err
 		}
-		if activity, err = v.RoomActivity(user); err != nil {
+		if newest, err = v.NewestEvents(user); err != nil {
 			return err
 		}
 		all, err := s.Rules.RulesOf(v, []events.UserID{user})
@@ -49,7 +49,7 @@ func (s *Service) search(ctx context.Context, user events.UserID, from, until st
 	oldest := s.Now().Add(-giveUpAfter).UnixMilli()
 	for _, place := range places {
 		isInvite := place.Membership == events.MembershipInvite && place.Pos > from
-		isActive := place.Membership == events.MembershipJoin && activity[place.Room].Event > from
+		isActive := place.Membership == events.MembershipJoin && newest[place.Room] > from
 		if !isInvite && !isActive {
 			continue
 		}

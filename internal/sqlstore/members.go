@@ -36,15 +36,26 @@ func (v *view) RoomsOf(user events.UserID) ([]store.Member, error) {
 	return all(v, scanMember(user), selectMembers+`ORDER BY m.room`, string(user))
 }
 
-// RoomActivity implements store.Members.
-func (v *view) RoomActivity(user events.UserID) (map[store.RoomNum]store.Activity, error) {
-	newest := make(map[store.RoomNum]store.Activity)
-	err := v.query(`SELECT m.room, coalesce((SELECT max(e.pos) FROM hs_events e WHERE e.room = m.room), 0),
-			coalesce((SELECT max(r.pos) FROM hs_receipts r WHERE r.room = m.room), 0)
-		FROM hs_members m WHERE m.user_id = ? AND m.membership IN ('join', 'invite', 'knock')`,
-		func(r row) {
-			newest[store.RoomNum(r.int(0))] = store.Activity{Event: store.Pos(r.int(1)), Receipt: store.Pos(r.int(2))}
-		}, string(user))
+// NewestEvents implements store.Members.
+func (v *view) NewestEvents(user events.UserID) (map[store.RoomNum]store.Pos, error) {
+	return v.newest(`SELECT m.room, (SELECT e.pos FROM hs_events e WHERE e.room = m.room ORDER BY e.pos DESC LIMIT 1)
+		FROM hs_members m WHERE m.user_id = ? AND m.membership = 'join'`, user)
+}
+
+// NewestReceipts implements store.Members.
+func (v *view) NewestReceipts(user events.UserID) (map[store.RoomNum]store.Pos, error) {
+	return v.newest(`SELECT m.room, (SELECT r.pos FROM hs_receipts r WHERE r.room = m.room ORDER BY r.pos DESC LIMIT 1)
+		FROM hs_members m WHERE m.user_id = ? AND m.membership = 'join'`, user)
+}
+
+// newest collects pairs of a room and a position, those with NULL aside.
+func (v *view) newest(query string, user events.UserID) (map[store.RoomNum]store.Pos, error) {
+	newest := make(map[store.RoomNum]store.Pos)
+	err := v.query(query, func(r row) {
+		if pos := r.int(1); pos > 0 {
+			newest[store.RoomNum(r.int(0))] = store.Pos(pos)
+		}
+	}, string(user))
 	if err != nil {
 		return nil, err
 	}

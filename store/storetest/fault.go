@@ -352,8 +352,12 @@ func (v faultView) RoomsOf(user events.UserID) ([]store.Member, error) {
 	return get(v.c, func() ([]store.Member, error) { return v.View.RoomsOf(user) })
 }
 
-func (v faultView) RoomActivity(user events.UserID) (map[store.RoomNum]store.Activity, error) {
-	return get(v.c, func() (map[store.RoomNum]store.Activity, error) { return v.View.RoomActivity(user) })
+func (v faultView) NewestEvents(user events.UserID) (map[store.RoomNum]store.Pos, error) {
+	return get(v.c, func() (map[store.RoomNum]store.Pos, error) { return v.View.NewestEvents(user) })
+}
+
+func (v faultView) NewestReceipts(user events.UserID) (map[store.RoomNum]store.Pos, error) {
+	return get(v.c, func() (map[store.RoomNum]store.Pos, error) { return v.View.NewestReceipts(user) })
 }
 
 func (v faultView) MemberCounts(room store.RoomNum) (map[string]int, error) {

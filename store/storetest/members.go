@@ -113,32 +113,42 @@ func members() []rule {
 			equal(f, of(f, alice)[0].Forgotten, false)
 			f.refused(store.ErrNotFound, func(tx store.Tx) error { return tx.ForgetRoom("@carl:example.org", room) })
 		}},
-		{"RoomActivity returns when something last happened in each room that a user is joined to, invited to or knocking on", func(f *fixture) {
-			want := map[store.RoomNum]store.Activity{}
+		{"NewestEvents and NewestReceipts return the position of the newest event, and of the newest receipt if there is any, of each room that a user is joined to", func(f *fixture) {
+			newest, receipts := map[store.RoomNum]store.Pos{}, map[store.RoomNum]store.Pos{}
+			receipt := func(room store.RoomNum, user events.UserID) (pos store.Pos) {
+				f.update(func(tx store.Tx) error {
+					pos = tx.Next()
+					return tx.PutReceipt(store.Receipt{Room: room, User: user, Type: "m.read", Event: "$1", Pos: pos})
+				})
+				return pos
+			}
 			for _, m := range []string{"join", "invite", "knock", "leave", "ban"} {
 				room := f.room(m)
 				in := member(alice, m)
 				in.ID += events.EventID(m)
 				f.add(room, in)
 				row := f.add(room, message(m))[0]
-				if m != "leave" && m != "ban" {
-					want[room] = store.Activity{Event: row.Pos}
+				receipt(room, alice)
+				if pos := receipt(room, bob); m == "join" {
+					newest[room], receipts[room] = row.Pos, pos
 				}
 			}
 			f.update(func(tx store.Tx) error { return put(tx, "no event") })
-			receipt := f.room("receipt")
-			joined := f.add(receipt, stateEvent(events.TypeMember, string(alice), "join"))[0]
-			f.update(func(tx store.Tx) error {
-				want[receipt] = store.Activity{Event: joined.Pos, Receipt: tx.Next()}
-				return tx.PutReceipt(store.Receipt{Room: receipt, User: bob, Type: "m.read", Event: "$1", Pos: want[receipt].Receipt})
-			})
+			quiet := f.room("quiet")
+			newest[quiet] = f.add(quiet, stateEvent(events.TypeMember, string(alice), "join"))[0].Pos
 			f.view(func(v store.View) error {
-				got, err := v.RoomActivity(alice)
-				equal(f, got, want)
-				none, err2 := v.RoomActivity(bob)
-				equal(f, len(none), 0)
-				f.is(err2, nil)
-				return err
+				for _, tt := range []struct {
+					of   func(events.UserID) (map[store.RoomNum]store.Pos, error)
+					want map[store.RoomNum]store.Pos
+				}{{v.NewestEvents, newest}, {v.NewestReceipts, receipts}} {
+					got, err := tt.of(alice)
+					f.is(err, nil)
+					equal(f, got, tt.want)
+					none, err := tt.of(bob)
+					f.is(err, nil)
+					equal(f, len(none), 0)
+				}
+				return nil
 			})
 		}},
 		{"MemberCounts returns how many members of each membership a room has, FirstMembers those with the oldest member events", func(f *fixture) {
