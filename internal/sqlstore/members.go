@@ -1,6 +1,9 @@
 package sqlstore
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/store"
 )
@@ -31,35 +34,77 @@ func (v *view) Member(user events.UserID, room store.RoomNum) (store.Member, err
 	return one(v, scanMember(user), selectMembers+`AND m.room = ?`, string(user), int64(room))
 }
 
-// RoomsOf implements store.Members.
+// RoomsOf implements store.Members. It is the first thing that is read of somebody, who
+// may be in thousands of rooms: all of them come in one row, because each row costs
+// more than what is in it.
 func (v *view) RoomsOf(user events.UserID) ([]store.Member, error) {
-	return all(v, scanMember(user), selectMembers+`ORDER BY m.room`, string(user))
-}
-
-// NewestEvents implements store.Members.
-func (v *view) NewestEvents(user events.UserID) (map[store.RoomNum]store.Pos, error) {
-	return v.newest(`SELECT m.room, (SELECT e.pos FROM hs_events e WHERE e.room = m.room ORDER BY e.pos DESC LIMIT 1)
-		FROM hs_members m WHERE m.user_id = ? AND m.membership = 'join'`, user)
-}
-
-// NewestReceipts implements store.Members.
-func (v *view) NewestReceipts(user events.UserID) (map[store.RoomNum]store.Pos, error) {
-	return v.newest(`SELECT m.room, (SELECT r.pos FROM hs_receipts r WHERE r.room = m.room ORDER BY r.pos DESC LIMIT 1)
-		FROM hs_members m WHERE m.user_id = ? AND m.membership = 'join'`, user)
-}
-
-// newest collects pairs of a room and a position, those with NULL aside.
-func (v *view) newest(query string, user events.UserID) (map[store.RoomNum]store.Pos, error) {
-	newest := make(map[store.RoomNum]store.Pos)
-	err := v.query(query, func(r row) {
-		if pos := r.int(1); pos > 0 {
-			newest[store.RoomNum(r.int(0))] = store.Pos(pos)
+	var members []store.Member
+	err := v.query(`SELECT count(*), group_concat(m.room), group_concat(m.pos),
+			group_concat(m.forgotten + 2 * m.been + 4 * (m.removed AND m.been) + 8 * r.encrypted
+				+ (octet_length(m.membership) << 4) + (octet_length(r.type) << 24) + (octet_length(r.id) << 44)),
+			group_concat(r.id || m.membership || r.type, '')
+		FROM hs_members m CROSS JOIN hs_rooms r ON r.num = m.room WHERE m.user_id = ?`, func(r row) {
+		members = make([]store.Member, r.int(0))
+		rooms, positions, rest, texts := numbers(r.text(1)), numbers(r.text(2)), numbers(r.text(3)), r.text(4)
+		text := func(size int64) (s string) {
+			size &= 1<<20 - 1 // more than an event may have
+			s, texts = texts[:size], texts[size:]
+			return s
+		}
+		for i := range members {
+			bits := rest.next()
+			members[i] = store.Member{
+				Room: store.RoomNum(rooms.next()), Pos: store.Pos(positions.next()), User: user,
+				RoomID: events.RoomID(text(bits >> 44)), Membership: text(bits >> 4), RoomType: text(bits >> 24),
+				Forgotten: bits&1 != 0, Been: bits&2 != 0, Removed: bits&4 != 0, Encrypted: bits&8 != 0,
+			}
 		}
 	}, string(user))
 	if err != nil {
 		return nil, err
 	}
-	return newest, nil
+	slices.SortFunc(members, func(a, b store.Member) int { return cmp.Compare(a.Room, b.Room) }) // as they come
+	return members, nil
+}
+
+// numbers is what group_concat makes of numbers that are not negative.
+type numbers string
+
+func (n *numbers) next() (v int64) {
+	i := 0
+	for ; i < len(*n) && (*n)[i] != ','; i++ {
+		v = v*10 + int64((*n)[i]-'0')
+	}
+	*n = (*n)[min(i+1, len(*n)):]
+	return v
+}
+
+// NewestEvents implements store.Members.
+func (v *view) NewestEvents(user events.UserID) (map[store.RoomNum]store.Pos, error) {
+	return v.newest(`SELECT count(*), group_concat(m.room),
+			group_concat(coalesce((SELECT e.pos FROM hs_events e WHERE e.room = m.room ORDER BY e.pos DESC LIMIT 1), 0))
+		FROM hs_members m WHERE m.user_id = ? AND m.membership = 'join'`, user)
+}
+
+// NewestReceipts implements store.Members.
+func (v *view) NewestReceipts(user events.UserID) (map[store.RoomNum]store.Pos, error) {
+	return v.newest(`SELECT count(*), group_concat(m.room),
+			group_concat(coalesce((SELECT r.pos FROM hs_receipts r WHERE r.room = m.room ORDER BY r.pos DESC LIMIT 1), 0))
+		FROM hs_members m WHERE m.user_id = ? AND m.membership = 'join'`, user)
+}
+
+// newest reads pairs of a room and a position, 0 for none.
+func (v *view) newest(query string, user events.UserID) (newest map[store.RoomNum]store.Pos, err error) {
+	err = v.query(query, func(r row) {
+		rooms, positions := numbers(r.text(1)), numbers(r.text(2))
+		newest = make(map[store.RoomNum]store.Pos, r.int(0))
+		for range r.int(0) {
+			if room, pos := rooms.next(), positions.next(); pos > 0 {
+				newest[store.RoomNum(room)] = store.Pos(pos)
+			}
+		}
+	}, string(user))
+	return newest, err
 }
 
 // MemberCounts implements store.Members.

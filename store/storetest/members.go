@@ -91,15 +91,23 @@ func members() []rule {
 			plain, other := f.room("plain"), f.room("other")
 			f.add(plain, member(alice, "join"))
 			create := stateEvent(events.TypeCreate, "", "")
-			create.Content = []byte(`{"type":"m.space"}`)
+			create.Content = []byte(`{"type":"org.example.größe, 1"}`)
 			elsewhere := stateEvent(events.TypeEncryption, "x", "")
 			again := member(alice, "join")
 			again.ID += "2"
 			f.add(other, create, again, elsewhere)
-			equal(f, of(f, alice)[0].RoomType+of(f, alice)[1].RoomType, "m.space")
+			third := f.room("third")
+			knock := member(alice, "knock")
+			knock.ID += "3"
+			f.add(third, knock)
+			var got []string
+			for _, m := range of(f, alice) {
+				got = append(got, fmt.Sprint(m.RoomID, " ", m.Membership, " ", m.RoomType))
+			}
+			equal(f, got, []string{"!plain:example.org join ", "!other:example.org join org.example.größe, 1", "!third:example.org knock "})
 			equal(f, of(f, alice)[1].Encrypted, false)
 			f.add(other, stateEvent(events.TypeEncryption, "", ""))
-			equal(f, []bool{of(f, alice)[0].Encrypted, of(f, alice)[1].Encrypted}, []bool{false, true})
+			equal(f, []bool{of(f, alice)[0].Encrypted, of(f, alice)[1].Encrypted, of(f, alice)[2].Encrypted}, []bool{false, true, false})
 		}},
 		{"ForgetRoom marks a room as forgotten by a user, until their next member event", func(f *fixture) {
 			room := f.room("r")
