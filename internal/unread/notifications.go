@@ -115,13 +115,13 @@ func (m *merge) begin(ctx context.Context, until store.Pos) error {
 		if err != nil {
 			return err
 		}
-		activity, err := v.RoomActivity(m.user)
+		newest, err := v.NewestEvents(m.user)
 		if err != nil {
 			return err
 		}
 		for _, place := range places {
 			if place.Membership == events.MembershipJoin {
-				m.heap = append(m.heap, item{pos: min(until, activity[place.Room].Event), room: &notifying{id: place.RoomID}})
+				m.heap = append(m.heap, item{pos: min(until, newest[place.Room]), room: &notifying{id: place.RoomID}})
 			}
 		}
 		m.ignored, err = reader.Ignored(v, m.user)
