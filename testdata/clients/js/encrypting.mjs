@@ -1,7 +1,7 @@
 // A person with a client that encrypts, and what such persons do together.
 import assert from "node:assert/strict";
 
-import { createClient } from "matrix-js-sdk";
+import { createClient, RoomEvent } from "matrix-js-sdk";
 import { CryptoEvent, VerificationPhase, VerificationRequestEvent, VerifierEvent } from "matrix-js-sdk/lib/crypto-api/index.js";
 
 import { password, session, start, until, watch } from "./person.mjs";
@@ -26,7 +26,10 @@ export async function encrypting(url, username, safe = new Map(), { options, ...
         ...settings,
     });
     await client.initRustCrypto({ useIndexedDB: false });
-    return start(client, options?.(client));
+    await start(client, options?.(client));
+    // The user looks on: by itself the SDK decrypts the last event of a sync alone, and misses the steps of a verification before it.
+    client.on(RoomEvent.Timeline, (event, _, toStart) => toStart || void client.decryptEventIfNeeded(event));
+    return client;
 }
 
 /** Makes a room with end-to-end encryption and waits until the others are in it. */
