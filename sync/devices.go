@@ -124,10 +124,11 @@ func (s *Service) deviceLists(ctx context.Context, u *live.User, own, since stor
 	var rooms []store.RoomNum
 	for _, c := range u.RoomsSince(since) {
 		room, err := s.Memory.Room(ctx, c.ID)
-		if err != nil {
+		switch {
+		case errors.Is(err, store.ErrNotFound): // deleted by now
+		case err != nil:
 			return lists, err
-		}
-		if room.MembersChanged() > since {
+		case room.MembersChanged() > since:
 			rooms = append(rooms, c.Num)
 		}
 	}

@@ -28,7 +28,7 @@ func (v *visit) timeline(ctx context.Context, until store.Pos, before bool) (tim
 		after = v.since
 	}
 	page, err := v.Reader.Back(ctx, v.scope, until, after, v.timelineLimit(), func(e *events.Event) bool {
-		return filter.Match(e) && (e.IsState() || !v.memo.settings.ignored[e.Sender]) // SYNC-58
+		return filter.Match(e) && v.shown(e)
 	})
 	if err != nil {
 		return timeline{}, err
