@@ -72,3 +72,27 @@ func TestIgnoredUsers(t *testing.T) {
 		}
 	}
 }
+
+// IGN-3: who was removed and invited again by somebody they ignore is told that they were removed (SYNC-48), and
+// nothing of the invite.
+func TestRemovedAndInvitedByIgnored(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, mallory := hs.User(t, "alice"), hs.User(t, "mallory")
+	room := mallory.CreateRoom(t, `{"preset":"public_chat"}`)
+	alice.Join(t, room)
+	alice.Put(t, homeservertest.Path("/v3/user/{}/account_data/m.ignored_user_list", alice.User), `{"ignored_users":{"@mallory:example.org":{}}}`)
+	token := syncWith(t, alice, "", "").Get("next_batch").Str
+	mallory.Post(t, homeservertest.Path("/v3/rooms/{}/kick", room), map[string]any{"user_id": alice.User})
+	mallory.Invite(t, room, alice.User)
+	answer := syncWith(t, alice, token, "")
+	left := homeservertest.Room(answer, "leave", room)
+	same(t, "timeline", left.Get("timeline.events.#.content.membership").Raw, `["leave"]`)
+	same(t, "an invite", homeservertest.HasRoom("invite", room)(answer), false)
+	token = answer.Get("next_batch").Str
+	same(t, "told once", syncWith(t, alice, token, "").Get("rooms").Raw, "")
+	mallory.Post(t, homeservertest.Path("/v3/rooms/{}/kick", room), map[string]any{"user_id": alice.User})
+	token = syncWith(t, alice, token, "").Get("next_batch").Str
+	mallory.Invite(t, room, alice.User)
+	same(t, "another invite", syncWith(t, alice, token, "").Get("rooms").Raw, "")
+}

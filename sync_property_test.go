@@ -171,11 +171,12 @@ func (f *follower) join(id events.RoomID, section gjson.Result, h habit) {
 func (f *follower) leave(id events.RoomID, section gjson.Result, h habit) {
 	f.town.Helper()
 	r := f.room(id)
-	if r.membership == "join" {
-		f.apply(r, id, section, h)
-		if known, told := r.state["m.room.member/"+string(f.User)], r.timeline[len(r.timeline)-1]; known != told {
-			f.town.Errorf("%s: left %s with %s, and the follower knows itself by %s", f.name, id, told, known)
-		}
+	if r.membership != "join" {
+		r.timeline = nil
+	}
+	f.apply(r, id, section, h)
+	if n := len(r.timeline); n > 0 && r.state["m.room.member/"+string(f.User)] != r.timeline[n-1] {
+		f.town.Errorf("%s: left %s with %s, and the follower knows itself by %s", f.name, id, r.timeline[n-1], r.state["m.room.member/"+string(f.User)])
 	}
 	r.membership = "leave"
 	if f.drops {
@@ -206,7 +207,8 @@ func (f *follower) apply(r *followed, id events.RoomID, section gjson.Result, h 
 		if slices.ContainsFunc(added, func(id string) bool { return slices.Contains(r.timeline, id) }) { // left and come back: told anew (SYNC-25)
 			r.timeline = nil
 		} else {
-			r.timeline = append(r.timeline, f.gap(id, timeline.Get("prev_batch").Str)...)
+			missed := f.gap(r, id, timeline.Get("prev_batch").Str)
+			r.timeline = append(r.timeline, missed...)
 		}
 	}
 	r.timeline = append(r.timeline, added...)
@@ -264,14 +266,15 @@ func (f *follower) acquainted(r *followed, timeline gjson.Result) {
 }
 
 // gap reads what lies between what the follower has and the start of a timeline.
-func (f *follower) gap(id events.RoomID, from string) []string {
+func (f *follower) gap(r *followed, id events.RoomID, from string) []string {
 	t := f.town
 	t.Helper()
 	var missed []string
 	for from != "" {
 		answer := f.Do(t, "GET", homeservertest.Path("/v3/rooms/{}/messages", id)+"?dir=b&limit=3&from="+from+"&to="+f.since, nil)
 		if answer.Status == 403 { // forgotten meanwhile
-			break
+			r.timeline = nil
+			return nil
 		}
 		page := answer.Want(200)
 		missed = append(missed, t.ids(page.Get("chunk"))...)

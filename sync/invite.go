@@ -1,17 +1,32 @@
 package sync
 
 import (
+	"context"
+
+	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/reader"
 	"github.com/ca4c8834/homeserver/store"
 )
 
-// invite tells of a room that the user is invited to, unless they don't want to
-// hear of it (SYNC-44, SYNC-46).
-func (v *visit) invite() {
-	if v.memo.settings.withholds(v.member.Sender) {
-		return
+// leaveUnseen tells of a room to which the user has an invite that is withheld: that they
+// have left, if that is new to the client.
+func (v *visit) leaveUnseen(ctx context.Context) error {
+	if v.first || v.member.Pos <= v.since {
+		return nil
 	}
-	v.stripped("invite", "invite_state")
+	if err := v.Memory.View(ctx, v.scope.Load); err != nil {
+		return err
+	}
+	left := v.scope.LastLeft()
+	if left <= v.since {
+		return nil
+	}
+	members, err := v.Reader.MembersAt(ctx, v.room, left, []events.UserID{v.User})
+	if err != nil {
+		return err
+	}
+	v.member = members[0]
+	return v.leave(ctx, false)
 }
 
 // knock tells of a room that the user has knocked on.

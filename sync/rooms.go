@@ -80,8 +80,11 @@ func (a *answer) makeRoom(ctx context.Context, c live.RoomChange) error {
 	case events.MembershipJoin:
 		return v.join(ctx)
 	case events.MembershipInvite:
-		if changed || a.full() { // SYNC-45
-			v.invite()
+		switch {
+		case v.memo.settings.withholds(v.member.Sender): // SYNC-46
+			return v.leaveUnseen(ctx)
+		case changed || a.full(): // SYNC-45
+			v.stripped("invite", "invite_state")
 		}
 	case events.MembershipKnock:
 		if changed || a.full() {
