@@ -232,7 +232,7 @@ func (f *follower) apply(r *followed, id events.RoomID, section gjson.Result, h 
 			}
 		}
 	}
-	if h.lazy || !f.lazy {
+	if r.membership == "join" && (h.lazy || !f.lazy) { // of who sends an invite or takes it back nothing is known
 		f.acquainted(r, timeline)
 	}
 	for name, to := range map[string]*int64{"joined": &r.joined, "invited": &r.invited} {
