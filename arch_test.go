@@ -24,7 +24,7 @@ const module = "github.com/ca4c8834/homeserver"
 // is a small interface of its own, which the root package fills.
 var layers = [][]string{
 	{"events"},
-	{"internal/mxerr", "internal/outbound", "internal/preview", "internal/ratelimit", "internal/record", "internal/thumbnail"},
+	{"internal/bounded", "internal/mxerr", "internal/outbound", "internal/preview", "internal/ratelimit", "internal/record", "internal/thumbnail"},
 	{"store", "uia", "media", "push", "internal/appservice"},
 	{"internal/sqlstore", "internal/live", "media/mediatest"},
 	{"store/sqlite", "store/storetest", "internal/reader", "internal/devicelist"},

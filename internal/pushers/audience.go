@@ -4,11 +4,12 @@ import (
 	"sync"
 
 	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/bounded"
 	"github.com/ca4c8834/homeserver/internal/live"
 	"github.com/ca4c8834/homeserver/store"
 )
 
-// maxAudience bounds how many members of rooms are remembered.
+// maxAudience bounds how many members of rooms are remembered, with the rooms.
 const maxAudience = 500_000
 
 // audience knows who has pushers, in which rooms that matters, and where something
@@ -19,8 +20,7 @@ type audience struct {
 	added   int                        // counts the pushers that were added
 
 	mu      sync.Mutex
-	rooms   map[store.RoomNum]members
-	size    int                        // of all members in rooms
+	rooms   *bounded.Map[store.RoomNum, members]
 	stirred map[events.RoomID]struct{} // with new events
 	readers map[events.UserID]struct{} // who have read something
 	spare   stir                       // the maps that are not in use
@@ -46,7 +46,8 @@ func newStir() stir {
 }
 
 func newAudience(users []events.UserID) *audience {
-	a := &audience{users: make(map[events.UserID]struct{}, len(users)), rooms: map[store.RoomNum]members{}, spare: newStir()}
+	a := &audience{users: make(map[events.UserID]struct{}, len(users)), spare: newStir()}
+	a.rooms = bounded.New[store.RoomNum](maxAudience, func(m members) int { return 1 + len(m.users) })
 	for _, u := range users {
 		a.users[u] = struct{}{}
 	}
@@ -129,7 +130,7 @@ func (a *audience) known(r *live.Room) ([]events.UserID, bool) {
 	asOf, added := r.MembersChanged(), a.count()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	m, ok := a.rooms[r.Num]
+	m, ok := a.rooms.Get(r.Num)
 	return m.users, ok && m.asOf == asOf && m.added == added
 }
 
@@ -149,17 +150,7 @@ func (a *audience) of(r *live.Room) []events.UserID {
 	a.usersMu.RUnlock()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.size += len(m.users) - len(a.rooms[r.Num].users)
-	a.rooms[r.Num] = m
-	for num, other := range a.rooms { // any will do: the order of a map is random
-		if a.size+len(a.rooms) <= maxAudience {
-			break
-		}
-		if num != r.Num {
-			a.size -= len(other.users)
-			delete(a.rooms, num)
-		}
-	}
+	a.rooms.Put(r.Num, m)
 	return m.users
 }
 

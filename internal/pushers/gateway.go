@@ -106,7 +106,7 @@ func (s *Service) tell(ctx context.Context, m *message) (err error) {
 func (s *Service) told(key store.PusherKey, total int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	last, ok := s.badges[key]
+	last, ok := s.badges.Get(key)
 	return ok && total >= last
 }
 
@@ -114,13 +114,7 @@ func (s *Service) told(key store.PusherKey, total int) bool {
 func (s *Service) remember(key store.PusherKey, total int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for other := range s.badges { // any will do: the order of a map is random
-		if len(s.badges) < maxBadges {
-			break
-		}
-		delete(s.badges, other)
-	}
-	s.badges[key] = total
+	s.badges.Put(key, total)
 }
 
 // post sends a notification to the gateway of a pusher (GW-1). errRejected if the

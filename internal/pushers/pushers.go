@@ -16,6 +16,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/bounded"
 	"github.com/ca4c8834/homeserver/internal/live"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
 	"github.com/ca4c8834/homeserver/internal/reader"
@@ -37,7 +38,7 @@ const notifyPath = "/_matrix/push/v1/notify"
 // kindHTTP is the one kind of pushers there is (PUSH-9).
 const kindHTTP = "http"
 
-// maxBadges bounds of how many pushers it is remembered what they were told last.
+// maxBadges bounds of how many pushers is remembered what they were told last.
 const maxBadges = 50_000
 
 // Rules knows the compiled push rules of users.
@@ -78,9 +79,9 @@ type Service struct {
 	caughtUp   map[store.PusherKey]store.Pos // lanes that are gone and stored as behind; all 0
 	turns      []*lane                       // those that wait for a worker
 	workers    int
-	perGateway map[string]int          // requests on their way
-	badges     map[store.PusherKey]int // what pushers were told last
-	saver      *time.Timer             // nil: there is nothing to store
+	perGateway map[string]int                     // requests on their way
+	badges     *bounded.Map[store.PusherKey, int] // what pushers were told last
+	saver      *time.Timer                        // nil: there is nothing to store
 	closed     bool
 }
 
@@ -94,7 +95,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	s := &Service{
 		Config: cfg, client: &client, lanes: map[store.PusherKey]*lane{}, caughtUp: map[store.PusherKey]store.Pos{},
-		perGateway: map[string]int{}, badges: map[store.PusherKey]int{},
+		perGateway: map[string]int{}, badges: bounded.New[store.PusherKey, int](maxBadges, nil),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.load(ctx); err != nil {

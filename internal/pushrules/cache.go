@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/bounded"
 	"github.com/ca4c8834/homeserver/push"
 	"github.com/ca4c8834/homeserver/store"
 )
@@ -24,24 +25,20 @@ const maxCached = 32 << 20
 
 // cache keeps rules of users as they are committed. Its lock is a leaf.
 type cache struct {
-	limit int
-
 	mu        sync.RWMutex
-	byUser    map[events.UserID]entry
-	weight    int
+	byUser    *bounded.Map[events.UserID, entry]
 	newest    store.Pos             // of the latest committed change
 	suspended map[events.UserID]int // changes that are neither committed nor undone
 }
 
 func newCache(limit int) *cache {
-	return &cache{limit: limit, byUser: make(map[events.UserID]entry), suspended: make(map[events.UserID]int)}
+	return &cache{byUser: bounded.New[events.UserID](limit, entry.weight), suspended: make(map[events.UserID]int)}
 }
 
 func (c *cache) get(user events.UserID) (entry, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	e, ok := c.byUser[user]
-	return e, ok
+	return c.byUser.Get(user)
 }
 
 // getAll fills in the entries of users and returns the indexes of those that are
@@ -50,7 +47,7 @@ func (c *cache) getAll(users []events.UserID, entries []entry) (missing []int) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	for i, user := range users {
-		e, ok := c.byUser[user]
+		e, ok := c.byUser.Get(user)
 		if !ok {
 			missing = append(missing, i)
 		}
@@ -69,7 +66,7 @@ func (c *cache) add(users []events.UserID, entries []entry, at store.Pos) {
 	}
 	for i, user := range users {
 		if c.suspended[user] == 0 {
-			c.put(user, entries[i])
+			c.byUser.Put(user, entries[i])
 		}
 	}
 }
@@ -78,7 +75,7 @@ func (c *cache) add(users []events.UserID, entries []entry, at store.Pos) {
 func (c *cache) suspend(user events.UserID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.remove(user)
+	c.byUser.Delete(user)
 	c.suspended[user]++
 }
 
@@ -97,26 +94,7 @@ func (c *cache) commit(user events.UserID, e entry) {
 	defer c.mu.Unlock()
 	c.newest = e.pos
 	if c.suspended[user] == 0 {
-		c.put(user, e)
-	}
-}
-
-func (c *cache) put(user events.UserID, e entry) {
-	c.remove(user)
-	for other := range c.byUser { // any will do: the order of a map is random
-		if c.weight+e.weight() <= c.limit {
-			break
-		}
-		c.remove(other)
-	}
-	c.byUser[user] = e
-	c.weight += e.weight()
-}
-
-func (c *cache) remove(user events.UserID) {
-	if e, ok := c.byUser[user]; ok {
-		c.weight -= e.weight()
-		delete(c.byUser, user)
+		c.byUser.Put(user, e)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/ca4c8834/homeserver/events"
+	"github.com/ca4c8834/homeserver/internal/bounded"
 	"github.com/ca4c8834/homeserver/internal/live"
 	"github.com/ca4c8834/homeserver/internal/reader"
 	"github.com/ca4c8834/homeserver/internal/receipts"
@@ -60,7 +61,7 @@ type Service struct {
 	prepared prepared
 
 	mu         sync.Mutex
-	remembered map[key]entry
+	remembered *bounded.Map[key, entry]
 }
 
 type key struct {
@@ -78,7 +79,7 @@ type entry struct {
 
 // New makes the service. It starts nothing that would have to be stopped.
 func New(memory *live.Memory, read *reader.Reader, rules Rules) *Service {
-	return &Service{memory: memory, reader: read, rules: rules, scan: maxScan, remembered: map[key]entry{}}
+	return &Service{memory: memory, reader: read, rules: rules, scan: maxScan, remembered: bounded.New[key, entry](maxRemembered, nil)}
 }
 
 // Of counts what the user of the scope, who is in the room, has not read up to a
@@ -86,7 +87,7 @@ func New(memory *live.Memory, read *reader.Reader, rules Rules) *Service {
 func (s *Service) Of(ctx context.Context, scope *reader.Scope, until store.Pos, ignored map[events.UserID]bool) (Counts, error) {
 	k := key{scope.User, scope.Room.Num}
 	s.mu.Lock()
-	e, ok := s.remembered[k]
+	e, ok := s.remembered.Get(k)
 	s.mu.Unlock()
 	receiptsAt := scope.Room.ReceiptsChanged()
 	if ok && e.receipts < receiptsAt { // somebody's: for most, not their own
@@ -186,16 +187,10 @@ func (s *Service) Total(ctx context.Context, user events.UserID) (total int, err
 func (s *Service) remember(k key, e entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old, ok := s.remembered[k]; ok && (old.upTo > e.upTo || old.receipts > e.receipts) {
+	if old, ok := s.remembered.Get(k); ok && (old.upTo > e.upTo || old.receipts > e.receipts) {
 		return
 	}
-	for other := range s.remembered { // any will do: the order of a map is random
-		if len(s.remembered) < maxRemembered {
-			break
-		}
-		delete(s.remembered, other)
-	}
-	s.remembered[k] = e
+	s.remembered.Put(k, e)
 }
 
 // Positions are up to where somebody has read.

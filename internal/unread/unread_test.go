@@ -24,14 +24,14 @@ func TestRemembered(t *testing.T) {
 		{entry{upTo: 11, receipts: 6}, entry{upTo: 11, receipts: 6}},
 	} {
 		s.remember(k, tt.told)
-		if got := s.remembered[k]; got.upTo != tt.kept.upTo || got.receipts != tt.kept.receipts {
+		if got, _ := s.remembered.Get(k); got.upTo != tt.kept.upTo || got.receipts != tt.kept.receipts {
 			t.Errorf("after %+v: %+v is remembered", tt.told, got)
 		}
 	}
 	for room := range store.RoomNum(maxRemembered + 1000) {
 		s.remember(key{"@bob:example.org", room}, entry{upTo: 1})
 	}
-	if n := len(s.remembered); n != maxRemembered {
+	if n := s.remembered.Len(); n != maxRemembered {
 		t.Errorf("%d are remembered", n)
 	}
 }
