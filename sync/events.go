@@ -125,10 +125,10 @@ func (s *Service) eventsSince(ctx context.Context, u *live.User, r EventsRequest
 	return c.list(ctx, visits)
 }
 
-// visitRoom begins to read a room that the user has something to do with; nil if they
-// have not at a.until.
+// visitRoom begins to read a room that the user has something to do with, for which
+// no other has to go from memory; nil if they have not at a.until.
 func (a *answer) visitRoom(ctx context.Context, id events.RoomID) (*visit, error) {
-	room, err := a.Memory.Room(ctx, id)
+	room, err := a.Memory.Look(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
