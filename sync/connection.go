@@ -2,6 +2,7 @@ package sync
 
 import (
 	"container/list"
+	"context"
 	"crypto/rand"
 	"maps"
 	gosync "sync"
@@ -27,14 +28,31 @@ const (
 // certainly been told, and what it will have been told once it says that it has
 // received one of the answers that are under way (SLIDE-6).
 type connection struct {
-	mu      gosync.Mutex // held while an answer is made
-	pos     string       // the one that the client has used last
+	turn    chan struct{} // has a value while an answer is made
+	pos     string        // the one that the client has used last
 	told    progress
 	rooms   map[store.RoomNum]told
 	pending []pending
 	roster  roster
 	gone    int // counts the times that rooms went from a list, so that those behind them have moved up
 }
+
+func newConnection() *connection { return &connection{turn: make(chan struct{}, 1)} }
+
+// begin waits until no other answer is made; end must follow. The context's error if
+// that ends first: clients that give up on slow answers and ask again are not to leave
+// a queue behind.
+func (c *connection) begin(ctx context.Context) error {
+	select {
+	case c.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// end lets the next one begin.
+func (c *connection) end() { <-c.turn }
 
 // progress is how far a client has been told.
 type progress struct {
@@ -79,7 +97,7 @@ type pending struct {
 
 // acknowledge notes that the client is at a position: it has the answer that ended
 // there, and no other of those under way. M_UNKNOWN_POS if there is no such answer
-// any more (SLIDE-7). c.mu is held.
+// any more (SLIDE-7). It is the caller's turn.
 func (c *connection) acknowledge(pos string) error {
 	if pos == c.pos {
 		return nil
@@ -102,8 +120,8 @@ func (c *connection) acknowledge(pos string) error {
 	return mxerr.UnknownPos("the position is not known any more")
 }
 
-// answered remembers an answer and returns the position at which it ends. c.mu is
-// held.
+// answered remembers an answer and returns the position at which it ends. It is the
+// caller's turn.
 func (c *connection) answered(to progress, rooms map[store.RoomNum]told) string {
 	pos := reader.MarkedToken(to.until, rand.Text()[:16])
 	if len(c.pending) == maxPending {
@@ -114,13 +132,14 @@ func (c *connection) answered(to progress, rooms map[store.RoomNum]told) string 
 }
 
 // advance notes that there was nothing to tell, so that it need not be looked at
-// again. c.mu is held.
+// again. It is the caller's turn.
 func (c *connection) advance(to progress, rooms map[store.RoomNum]told) {
 	maps.Copy(c.rooms, rooms)
 	c.told = to
 }
 
-// size is how many rooms the memory has, and something for itself. c.mu is held.
+// size is how many rooms the memory has, and something for itself. It is the caller's
+// turn.
 func (c *connection) size() int {
 	n := 10 + len(c.rooms) + c.roster.size()
 	for _, p := range c.pending {
@@ -131,7 +150,7 @@ func (c *connection) size() int {
 
 // connections are those of all devices.
 type connections struct {
-	mu       gosync.Mutex // taken while a connection's is held, never the other way round
+	mu       gosync.Mutex // also taken by whoever makes an answer, and held for no wait
 	byDevice map[device]map[string]*entry
 	used     list.List // of *entry, the latest in front
 	size     int
@@ -176,7 +195,7 @@ func (cs *connections) open(r *SlidingRequest) (*entry, error) {
 			}
 		}
 	}
-	e = &entry{connection: &connection{}, device: d, name: r.Connection}
+	e = &entry{connection: newConnection(), device: d, name: r.Connection}
 	e.element = cs.used.PushFront(e)
 	if cs.byDevice == nil {
 		cs.byDevice = map[device]map[string]*entry{}

@@ -1,10 +1,14 @@
 package sync
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
@@ -52,7 +56,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 // (SLIDE-6).
 func TestConnectionAcknowledges(t *testing.T) {
 	t.Parallel()
-	c := &connection{}
+	c := newConnection()
 	answer := func(until store.Pos, rooms ...store.RoomNum) string {
 		tells := map[store.RoomNum]told{}
 		for _, r := range rooms {
@@ -81,6 +85,34 @@ func TestConnectionAcknowledges(t *testing.T) {
 	if again := answer(10); again == last {
 		t.Error("two answers with one position")
 	}
+}
+
+// Whoever waits for the answer to another request of their connection waits no longer than they are there.
+func TestConnectionWaitsForNobodyGone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := New(Config{})
+		e, err := s.connections.open(&SlidingRequest{User: alice})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.begin(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		if _, err := s.slide(ctx, &SlidingRequest{}, nil, nil, e); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Second {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+		time.AfterFunc(time.Second, e.end)
+		if _, err := s.slide(t.Context(), &SlidingRequest{Pos: "unknown"}, nil, nil, e); !errors.As(err, new(*mxerr.Error)) {
+			t.Errorf("its turn: %v", err)
+		}
+		if err := e.begin(t.Context()); err != nil || time.Since(began) != 2*time.Second {
+			t.Errorf("after a refusal: %v after %v", err, time.Since(began))
+		}
+	})
 }
 
 // An interest that covers another wants all that the other wants.

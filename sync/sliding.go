@@ -96,8 +96,10 @@ type slide struct {
 // connection is made at a time.
 func (s *Service) slide(ctx context.Context, r *SlidingRequest, as *asked, u *live.User, e *entry) (*slide, error) {
 	c := e.connection
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	if err := c.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer c.end()
 	if err := c.acknowledge(r.Pos); err != nil {
 		return nil, err
 	}
