@@ -64,22 +64,33 @@ func (s *Service) Events(ctx context.Context, r EventsRequest) (json.RawMessage,
 			return w.buf, nil
 		}
 		since = until
-		var room <-chan struct{} // nil: the user's own changes tell
-		if r.Room != "" {
-			room = s.Memory.RoomAfter(r.Room, since)
-		}
-		select {
-		case <-room:
-		case <-u.After(since):
-		case <-u.AfterPresence(since):
-		case <-timer.C:
-			last = true
-		case <-s.Stopping.Done():
-			last = true
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if last, err = s.awaitEvents(ctx, u, r.Room, since, timer); err != nil {
+			return nil, err
 		}
 	}
+}
+
+// awaitEvents waits until there may be something new for a user, or in the room if one
+// is given, and reports whether they have waited long enough.
+func (s *Service) awaitEvents(ctx context.Context, u *live.User, room events.RoomID, since store.Pos, timer *time.Timer) (last bool, err error) {
+	var news <-chan struct{} // nil: the user's own changes tell
+	if room != "" {
+		var stop func()
+		news, stop = s.Memory.RoomAfter(room, since)
+		defer stop()
+	}
+	select {
+	case <-news:
+	case <-u.After(since):
+	case <-u.AfterPresence(since):
+	case <-timer.C:
+		return true, nil
+	case <-s.Stopping.Done():
+		return true, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	return false, nil
 }
 
 // eventsSince renders what is new for a user, in order, and says up to where that is.

@@ -37,10 +37,7 @@ func (us *users) roomDeleted(r *Room) {
 	for _, u := range us.active {
 		u.drop(r.Num)
 	}
-	if watch, ok := us.watched[r.ID]; ok {
-		us.stirred = append(us.stirred, watch)
-		delete(us.watched, r.ID)
-	}
+	us.stirLocked(r.ID)
 }
 
 // drop takes a room from the list of places.

@@ -260,15 +260,17 @@ func (m *Memory) apply(changes []change) {
 }
 
 // RoomAfter returns a channel that is closed once a room has an event after a position,
-// for those who look on without being members.
-func (m *Memory) RoomAfter(id events.RoomID, pos store.Pos) <-chan struct{} {
-	watch := m.users.watch(id)
+// or sooner, for those who look on without being members. They call stop when they wait
+// no more.
+func (m *Memory) RoomAfter(id events.RoomID, pos store.Pos) (news <-chan struct{}, stop func()) {
+	w := m.users.watch(id)
+	stop = func() { m.users.unwatch(id, w) }
 	if m.Position() > pos { // perhaps in this room, before the watch was set
 		now := make(chan struct{})
 		close(now)
-		return now
+		return now, stop
 	}
-	return watch
+	return w.done, stop
 }
 
 // UserChanged announces a change that concerns one user alone, such as their

@@ -272,6 +272,53 @@ func describe(r *live.Room) map[string]string {
 	return out
 }
 
+// Who looks on from outside is told of the next event, and leaves nothing behind, however many others there are and
+// whether there was an event or not.
+func TestWatchedRooms(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, live.DefaultLimit)
+	s.room("!r:test")
+	isClosed := func(news <-chan struct{}) bool {
+		select {
+		case <-news:
+			return true
+		default:
+			return false
+		}
+	}
+	before := s.Position()
+	first, stopFirst := s.RoomAfter("!r:test", before)
+	second, stopSecond := s.RoomAfter("!r:test", before)
+	silent, stopSilent := s.RoomAfter("!silent:test", before)
+	stopFirst()
+	if n := s.Watched(); n != 2 {
+		t.Errorf("%d rooms are watched while somebody waits for two", n)
+	}
+	s.send("!r:test", "news")
+	if !isClosed(second) || isClosed(silent) {
+		t.Errorf("an event told those of its room: %v, those of another: %v", isClosed(first), isClosed(silent))
+	}
+	late, stopLate := s.RoomAfter("!r:test", before)
+	if !isClosed(late) {
+		t.Error("who came after the event waits for it")
+	}
+	third, stopThird := s.RoomAfter("!r:test", s.Position())
+	stopSecond() // of what has gone off, which is nothing to those who wait now
+	stopLate()
+	stopSilent()
+	if n := s.Watched(); n != 1 || isClosed(third) {
+		t.Errorf("%d rooms are watched while somebody waits for one", n)
+	}
+	s.send("!r:test", "more")
+	if stopThird(); !isClosed(third) || s.Watched() != 0 {
+		t.Errorf("told: %v, and %d rooms are watched by nobody", isClosed(third), s.Watched())
+	}
+	_, stop := s.RoomAfter("!silent:test", s.Position())
+	if stop(); s.Watched() != 0 {
+		t.Errorf("%d silent rooms are watched by nobody", s.Watched())
+	}
+}
+
 func TestLookTakesNoPlaceFromRoomsInUse(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, live.DefaultLimit)
@@ -579,7 +626,8 @@ func TestDeleteRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Disconnect(u)
-	watch := s.RoomAfter("!r:test", s.Position())
+	watch, stop := s.RoomAfter("!r:test", s.Position())
+	defer stop()
 	refused := errors.New("refused")
 	remove := func(err error) func(tx *live.Tx) error {
 		return func(tx *live.Tx) error {
@@ -604,7 +652,8 @@ func TestDeleteRoom(t *testing.T) {
 	}
 	s.update(func(tx *live.Tx) error { _, err := member(tx, "!r:test", bob, "ban"); return err })
 	<-watch
-	watch = s.RoomAfter("!r:test", s.Position())
+	watch, stop = s.RoomAfter("!r:test", s.Position())
+	defer stop()
 	forgets := u.Forgets()
 	s.update(remove(nil))
 	if _, err := s.Room(t.Context(), "!r:test"); !errors.Is(err, store.ErrNotFound) {

@@ -23,18 +23,24 @@ const (
 type users struct {
 	byRoom  map[store.RoomNum][]*User // the joined ones
 	changed []*User                   // those with a change that is not announced
-	stirred []chan struct{}           // of rooms with one
+	stirred []*watch                  // of rooms with one
 
 	mu      sync.Mutex
 	active  map[events.UserID]*User
-	watched map[events.RoomID]chan struct{} // closed by the next event of the room
-	idle    list.List                       // of *User without connections, the longest idle in front
+	watched map[events.RoomID]*watch // those that somebody waits for
+	idle    list.List                // of *User without connections, the longest idle in front
+}
+
+// watch is for those who wait for the next event of a room.
+type watch struct {
+	done    chan struct{} // closed by that event
+	waiting int           // how many there are
 }
 
 func (us *users) init() {
 	us.byRoom = map[store.RoomNum][]*User{}
 	us.active = map[events.UserID]*User{}
-	us.watched = map[events.RoomID]chan struct{}{}
+	us.watched = map[events.RoomID]*watch{}
 }
 
 // Connect returns a user for the time of a request that syncs; Disconnect must
@@ -265,22 +271,36 @@ func (us *users) roomChanged(c RoomChange, alone events.UserID) {
 func (us *users) stir(id events.RoomID) {
 	us.mu.Lock()
 	defer us.mu.Unlock()
-	if watch, ok := us.watched[id]; ok {
-		us.stirred = append(us.stirred, watch)
+	us.stirLocked(id)
+}
+
+func (us *users) stirLocked(id events.RoomID) {
+	if w, ok := us.watched[id]; ok {
+		us.stirred = append(us.stirred, w)
 		delete(us.watched, id)
 	}
 }
 
-// watch returns a channel that is closed by the next event of a room.
-func (us *users) watch(id events.RoomID) chan struct{} {
+// watch returns what waits for the next event of a room; unwatch must follow.
+func (us *users) watch(id events.RoomID) *watch {
 	us.mu.Lock()
 	defer us.mu.Unlock()
-	watch, ok := us.watched[id]
+	w, ok := us.watched[id]
 	if !ok {
-		watch = make(chan struct{})
-		us.watched[id] = watch
+		w = &watch{done: make(chan struct{})}
+		us.watched[id] = w
 	}
-	return watch
+	w.waiting++
+	return w
+}
+
+// unwatch ends what watch began.
+func (us *users) unwatch(id events.RoomID, w *watch) {
+	us.mu.Lock()
+	defer us.mu.Unlock()
+	if w.waiting--; w.waiting == 0 && us.watched[id] == w {
+		delete(us.watched, id)
+	}
 }
 
 // userChanged notes a change for one user.
@@ -337,8 +357,9 @@ func (us *users) announce() {
 	}
 	clear(us.changed)
 	us.changed = us.changed[:0]
-	for _, watch := range us.stirred {
-		close(watch)
+	for _, w := range us.stirred {
+		close(w.done)
 	}
+	clear(us.stirred)
 	us.stirred = us.stirred[:0]
 }
