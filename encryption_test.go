@@ -59,16 +59,18 @@ func uploadKeys(t *testing.T, c *homeservertest.Client, more string) {
 		c.User, c.Device, more))
 }
 
+// signingKey returns a key of a user, which is the same for the same name.
+func signingKey(user events.UserID, name string) (public string, private ed25519.PrivateKey) {
+	seed := sha256.Sum256([]byte(string(user) + name))
+	private = ed25519.NewKeyFromSeed(seed[:])
+	return base64.RawStdEncoding.EncodeToString(private.Public().(ed25519.PublicKey)), private
+}
+
 // crossSigningKeys returns the body of an upload of a user's keys, of which the
 // user-signing key has a generation of its own.
 func crossSigningKeys(t *testing.T, user events.UserID, generation string) string {
 	t.Helper()
-	make := func(name string) (string, ed25519.PrivateKey) {
-		seed := sha256.Sum256([]byte(string(user) + name))
-		private := ed25519.NewKeyFromSeed(seed[:])
-		return base64.RawStdEncoding.EncodeToString(private.Public().(ed25519.PublicKey)), private
-	}
-	top, private := make("master")
+	top, private := signingKey(user, "master")
 	key := func(usage, public string) string {
 		obj := fmt.Sprintf(`{"user_id":%q,"usage":[%q],"keys":{"ed25519:%[3]s":%[3]q}}`, user, usage, public)
 		signed, err := events.SignJSON([]byte(obj), string(user), "ed25519:"+top, private)
@@ -77,8 +79,8 @@ func crossSigningKeys(t *testing.T, user events.UserID, generation string) strin
 		}
 		return string(signed)
 	}
-	self, _ := make("self")
-	own, _ := make("user" + generation)
+	self, _ := signingKey(user, "self")
+	own, _ := signingKey(user, "user"+generation)
 	return `{"master_key":` + key("master", top) + `,"self_signing_key":` + key("self_signing", self) + `,"user_signing_key":` + key("user_signing", own) + `}`
 }
 
