@@ -1,6 +1,7 @@
 package homeserver_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/ca4c8834/homeserver/events"
@@ -95,4 +96,54 @@ func TestRemovedAndInvitedByIgnored(t *testing.T) {
 	token = syncWith(t, alice, token, "").Get("next_batch").Str
 	mallory.Invite(t, room, alice.User)
 	same(t, "another invite", syncWith(t, alice, token, "").Get("rooms").Raw, "")
+}
+
+// SLIDE-17, SLIDE-16, SLIDE-40: in sliding sync, too, in lists and subscriptions of every kind; also while the invite is
+// withheld because the user wants none. They are told of it when it is not withheld any more.
+func TestSlidingRemovedAndInvitedByIgnored(t *testing.T) {
+	t.Parallel()
+	const detail = `"timeline_limit":5,"required_state":[["m.room.member","$ME"]]`
+	for name, asked := range map[string]string{
+		"a list":                     `{"lists":{"a":{` + detail + `}}}`,
+		"windows":                    `{"lists":{"a":{"ranges":[[0,0],[1,9]],` + detail + `}}}`,
+		"a list without invites":     `{"lists":{"a":{"filters":{"is_invite":false},` + detail + `}}}`,
+		"a subscription":             `{"room_subscriptions":{"ROOM":{` + detail + `}}}`,
+		"a subscription with a list": `{"lists":{"a":{` + detail + `}},"room_subscriptions":{"ROOM":{` + detail + `}}}`,
+	} {
+		for kind, content := range map[string]string{
+			"m.ignored_user_list": `{"ignored_users":{"@mallory:example.org":{}}}`, "m.invite_permission_config": `{"default_action":"block"}`,
+		} {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				t.Parallel()
+				hs := homeservertest.New(t)
+				alice, mallory := hs.User(t, "alice"), hs.User(t, "mallory")
+				withhold := func(content string) {
+					alice.Put(t, homeservertest.Path("/v3/user/{}/account_data/{}", alice.User, kind), content)
+				}
+				room := mallory.CreateRoom(t, `{"preset":"public_chat"}`)
+				alice.Join(t, room)
+				body := strings.ReplaceAll(asked, "ROOM", string(room))
+				at := pos(slide(t, alice, "", body))
+				mallory.Post(t, homeservertest.Path("/v3/rooms/{}/kick", room), map[string]any{"user_id": alice.User})
+				mallory.Invite(t, room, alice.User)
+				withhold(content)
+				answer := slide(t, alice, at, body)
+				again := slide(t, alice, at, body) // the first one was lost
+				same(t, "told again", slid(again, room).Get("timeline.#.event_id").Raw, slid(answer, room).Get("timeline.#.event_id").Raw)
+				left := slid(answer, room)
+				same(t, "timeline", left.Get("timeline.#.content.membership").Raw, `["leave"]`)
+				same(t, "own member event", left.Get("required_state.#.content.membership").Raw, `["leave"]`)
+				same(t, "an invite", left.Get("invite_state").Exists(), false)
+				at = pos(again)
+				answer = slide(t, alice, at, body)
+				same(t, "told once", answer.Get("rooms").Raw, "{}")
+				if n := answer.Get("lists.a.count"); n.Exists() {
+					same(t, "rooms in the list", n.Int(), 0)
+				}
+				withhold(`{}`)
+				answer = slide(t, alice, at, body)
+				same(t, "told of the invite", slid(answer, room).Get("invite_state").Exists(), name != "a list without invites")
+			})
+		}
+	}
 }

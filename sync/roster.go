@@ -81,6 +81,9 @@ func (s *slide) follow(ctx context.Context) (err error) {
 		}
 	}()
 	if len(s.Lists) == 0 {
+		if s.resettled(0) { // a room may have been subscribed to all the time
+			s.conn.gone++
+		}
 		return nil
 	}
 	if !s.followable() {
@@ -113,8 +116,14 @@ func (s *slide) followable() bool {
 			return false
 		}
 	}
-	return !slices.ContainsFunc(s.data, func(d store.AccountDatum) bool {
-		return d.Pos > r.upTo && (d.Type == typeIgnoredUsers || d.Type == typeInvitePermission || d.Type == typeTag || d.Type == typeDirect)
+	return !s.resettled(r.upTo)
+}
+
+// resettled reports whether account data that says which rooms are listed has changed
+// since a position.
+func (s *slide) resettled(since store.Pos) bool {
+	return slices.ContainsFunc(s.data, func(d store.AccountDatum) bool {
+		return d.Pos > since && (d.Type == typeIgnoredUsers || d.Type == typeInvitePermission || d.Type == typeTag || d.Type == typeDirect)
 	})
 }
 
@@ -194,15 +203,20 @@ func (s *slide) list(ctx context.Context) error {
 	return nil
 }
 
-// listed reports whether a room may be in lists at all (SLIDE-16, SLIDE-17).
+// listed reports whether a room may be in lists at all (SLIDE-16, SLIDE-17). It is made one
+// that the user has left if they are to be told that and nothing of an invite.
 func (s *slide) listed(ctx context.Context, c *live.RoomChange) (bool, error) {
+	was, known := s.conn.rooms[c.Num]
 	switch c.Membership {
 	case events.MembershipJoin, events.MembershipKnock:
 		return true, nil
 	case events.MembershipInvite:
 		set := s.memo.settings
-		if set.blockInvites || len(set.ignored) == 0 {
-			return !set.blockInvites, nil
+		if !set.blockInvites && len(set.ignored) == 0 {
+			return true, nil
+		}
+		if set.blockInvites && !known {
+			return false, nil
 		}
 		room, err := s.Memory.Room(ctx, c.ID)
 		if errors.Is(err, store.ErrNotFound) { // the invite was taken back, and the room deleted
@@ -211,10 +225,16 @@ func (s *slide) listed(ctx context.Context, c *live.RoomChange) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		member := room.Member(s.User)
-		return member == nil || !set.withholds(member.Sender), nil
+		if member := room.Member(s.User); member == nil || !set.withholds(member.Sender) {
+			return true, nil
+		}
+		left, err := s.leftUnseen(ctx, room)
+		if left == 0 || err != nil {
+			return false, err
+		}
+		c.Membership = events.MembershipLeave
+		return true, nil
 	}
-	was, known := s.conn.rooms[c.Num]
 	switch {
 	case known && was.pos < c.Event: // that it is over is still to be told, as in /sync (AMB-5)
 		return true, nil

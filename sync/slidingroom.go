@@ -57,10 +57,14 @@ func (s *slide) visit(ctx context.Context, c live.RoomChange, want *interest, ex
 		g.now.extras |= flagDM
 	}
 	g.out.open('{')
-	switch membership := g.member.Membership(); membership {
-	case events.MembershipJoin:
+	switch membership := g.member.Membership(); {
+	case membership == events.MembershipJoin:
 		err = g.joined(ctx)
-	case events.MembershipInvite, events.MembershipKnock:
+	case membership == events.MembershipInvite && g.memo.settings.withholds(g.member.Sender): // SLIDE-17
+		if told, err := g.leaveUnseen(ctx); !told || err != nil {
+			return err
+		}
+	case membership == events.MembershipInvite, membership == events.MembershipKnock:
 		err = g.stripped(ctx)
 	default:
 		err = g.left(ctx)
