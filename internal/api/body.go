@@ -182,7 +182,7 @@ func decoderFor(t reflect.Type) decoder {
 			return field.Addr().Interface().(json.Unmarshaler).UnmarshalJSON([]byte(value.Raw))
 		}
 	case textual(t):
-		return textDecoder(setterFor(t))
+		return textDecoder(setterFor(t), false)
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -194,7 +194,7 @@ func decoderFor(t reflect.Type) decoder {
 	case reflect.Map:
 		return mapDecoder(t)
 	case reflect.String:
-		return textDecoder(setterFor(t))
+		return textDecoder(setterFor(t), t == reflect.TypeFor[rawText]())
 	case reflect.Bool:
 		return func(field reflect.Value, value gjson.Result) error {
 			if !value.IsBool() {
@@ -225,12 +225,12 @@ func decoderFor(t reflect.Type) decoder {
 	panic(fmt.Sprintf("api: no way to decode %s from JSON", t))
 }
 
-func textDecoder(set setter) decoder {
+func textDecoder(set setter, raw bool) decoder {
 	return func(field reflect.Value, value gjson.Result) error {
 		if value.Type != gjson.String {
 			return &shapeError{want: "a string"}
 		}
-		if hasNUL(value.Str) {
+		if !raw && hasNUL(value.Str) {
 			return errNUL
 		}
 		return set(field, value.Str)

@@ -32,7 +32,11 @@ type param struct {
 	required bool
 	set      setter
 	list     bool // a slice, which takes every repetition
+	raw      bool // a rawText
 }
+
+// rawText is text that may be anything: for parameters of which the handler knows best how to refuse them.
+type rawText string
 
 // setter parses text into a field.
 type setter func(field reflect.Value, text string) error
@@ -55,7 +59,7 @@ func planFor(t reflect.Type) *plan {
 		required := f.Tag.Get("required") == "true"
 		name, inPath := f.Tag.Lookup("path")
 		if inPath {
-			p.path = append(p.path, param{name, f.Index, true, setterFor(f.Type), false})
+			p.path = append(p.path, param{name, f.Index, true, setterFor(f.Type), false, false})
 			continue
 		}
 		if f.Tag.Get("query") == "*" {
@@ -91,9 +95,9 @@ func planFor(t reflect.Type) *plan {
 
 func queryParam(name string, f reflect.StructField, required bool) param {
 	if f.Type.Kind() == reflect.Slice && !textual(f.Type) {
-		return param{name, f.Index, required, setterFor(f.Type.Elem()), true}
+		return param{name, f.Index, required, setterFor(f.Type.Elem()), true, false}
 	}
-	return param{name, f.Index, required, setterFor(f.Type), false}
+	return param{name, f.Index, required, setterFor(f.Type), false, f.Type == reflect.TypeFor[rawText]()}
 }
 
 // usesBody reports whether the type takes anything from the body.
@@ -162,9 +166,9 @@ func (p *plan) decodeQuery(query url.Values, in reflect.Value) error {
 	return nil
 }
 
-// parse sets the field from text that must be UTF-8 without NUL.
+// parse sets the field from text that must be UTF-8 without NUL, unless the field takes any.
 func (f *param) parse(field reflect.Value, text string) error {
-	if !utf8.ValidString(text) || hasNUL(text) {
+	if !f.raw && (!utf8.ValidString(text) || hasNUL(text)) {
 		return mxerr.InvalidParam(f.name, "is not text in UTF-8")
 	}
 	if err := f.set(field, text); err != nil {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 
 	"github.com/ca4c8834/homeserver/internal/account"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
@@ -12,17 +13,31 @@ import (
 // register serves how accounts begin.
 func (a *API) register() []route {
 	return []route{
-		post("/register", open, a.postRegister).limit(ratelimit.Register),
+		a.registerRow().limit(ratelimit.Register),
 		get("/register/m.login.registration_token/validity", open, a.getTokenValidity).at("v1").limit(ratelimit.Probe),
 		get("/register/available", open, a.getRegisterAvailable).limit(ratelimit.Register),
 	}
+}
+
+// registerRow serves both kinds of registration, each with its own request type: what comes with that of a guest and is
+// ignored is not decoded either (REG-13).
+func (a *API) registerRow() route {
+	row, guests := post("/register", open, a.postRegister), post("/register", open, a.postRegisterGuest)
+	users := row.serve
+	row.serve = func(ctx context.Context, w http.ResponseWriter, req *request) (any, error) {
+		if req.URL.Query().Get("kind") == "guest" {
+			return guests.serve(ctx, w, req)
+		}
+		return users(ctx, w, req)
+	}
+	return row
 }
 
 type registerIn struct {
 	Kind         *string         `query:"kind"`
 	Type         string          `json:"type"` // of application services
 	Auth         json.RawMessage `json:"auth"`
-	Username     *string         `json:"username"`
+	Username     *rawText        `json:"username"`
 	Password     string          `json:"password"`
 	Device       string          `json:"device_id"`
 	DeviceName   string          `json:"initial_device_display_name"`
@@ -32,15 +47,11 @@ type registerIn struct {
 }
 
 func (a *API) postRegister(ctx context.Context, c *caller, in registerIn) (sessionOut, error) {
-	switch {
-	case in.Kind != nil && *in.Kind == "guest": // REG-13
-		session, err := a.Accounts.RegisterGuest(ctx, clientOf(c, "", in.DeviceName, false))
-		return newSessionOut(session), err
-	case in.Kind != nil && *in.Kind != "user": // REG-1
+	if in.Kind != nil && *in.Kind != "user" { // REG-1
 		return sessionOut{}, mxerr.InvalidParam("kind", "is neither user nor guest")
 	}
 	wanted := account.NewAccount{
-		Username: in.Username, Password: in.Password, Auth: in.Auth, InhibitLogin: in.InhibitLogin,
+		Username: (*string)(in.Username), Password: in.Password, Auth: in.Auth, InhibitLogin: in.InhibitLogin,
 		GuestToken: in.GuestToken,
 		Client:     clientOf(c, in.Device, in.DeviceName, in.Refresh),
 	}
@@ -52,8 +63,17 @@ func (a *API) postRegister(ctx context.Context, c *caller, in registerIn) (sessi
 	return newSessionOut(session), err
 }
 
+type registerGuestIn struct {
+	DeviceName string `json:"initial_device_display_name"`
+}
+
+func (a *API) postRegisterGuest(ctx context.Context, c *caller, in registerGuestIn) (sessionOut, error) {
+	session, err := a.Accounts.RegisterGuest(ctx, clientOf(c, "", in.DeviceName, false))
+	return newSessionOut(session), err
+}
+
 type registerAvailableIn struct {
-	Username string `query:"username" required:"true"`
+	Username rawText `query:"username" required:"true"`
 }
 
 type availableOut struct {
@@ -61,7 +81,7 @@ type availableOut struct {
 }
 
 func (a *API) getRegisterAvailable(ctx context.Context, _ *caller, in registerAvailableIn) (availableOut, error) {
-	return availableOut{true}, a.Accounts.Available(ctx, in.Username)
+	return availableOut{true}, a.Accounts.Available(ctx, string(in.Username))
 }
 
 type tokenValidityIn struct {

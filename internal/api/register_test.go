@@ -1,7 +1,9 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 	"sync"
@@ -103,17 +105,21 @@ func TestRegisterUsernames(t *testing.T) {
 		{"REG-3 whole user ID", "@alice:example.org", ""},
 		{"REG-3 letter that is not ASCII", "é", ""},
 		{"REG-3 letter whose lower case is ASCII", "\u212Aelvin", ""}, // the Kelvin sign
+		{"REG-3 NUL", "a\x00b", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			body := fmt.Sprintf(`{"auth":{"type":"m.login.dummy"},"username":%q,"password":"secret"}`, test.username)
-			available := "/_matrix/client/v3/register/available?username=" + strings.NewReplacer(
-				"%", "%25", "+", "%2B", " ", "%20", "\n", "%0A").Replace(test.username)
+			username, err := json.Marshal(test.username)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body := fmt.Sprintf(`{"auth":{"type":"m.login.dummy"},"username":%s,"password":"secret"}`, username)
+			available := "/_matrix/client/v3/register/available?username=" + url.QueryEscape(test.username)
 			if test.localpart == "" {
 				want(t, do(s, "GET", available, "", ""), 400, mxerr.MInvalidUsername)
 				want(t, do(s, "POST", registerPath, "", body), 400, mxerr.MInvalidUsername)
 				// REG-5: before the challenge, too
-				want(t, do(s, "POST", registerPath, "", fmt.Sprintf(`{"username":%q}`, test.username)), 400, mxerr.MInvalidUsername)
+				want(t, do(s, "POST", registerPath, "", fmt.Sprintf(`{"username":%s}`, username)), 400, mxerr.MInvalidUsername)
 				return
 			}
 			wantJSON(t, do(s, "GET", available, "", ""), 200, `{"available":true}`)
@@ -287,5 +293,6 @@ func TestRegisterAvailableWithoutUsername(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, nil)
 	want(t, do(s, "GET", "/_matrix/client/v3/register/available", "stale", ""), 400, mxerr.MMissingParam)
+	want(t, do(s, "GET", "/_matrix/client/v3/register/available?username=%ff", "", ""), 400, mxerr.MInvalidUsername)
 	want(t, do(s, "GET", "/_matrix/client/r0/register/available?username=free", "stale", ""), 200, "") // AUTH-5, CLIENTA-8
 }

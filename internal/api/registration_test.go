@@ -277,6 +277,14 @@ func TestGuests(t *testing.T) {
 	if users[0] == users[1] || events.UserID(users[0]).Server() != "example.org" {
 		t.Errorf("guests %v", users)
 	}
+	// What is ignored is not looked at either, whatever it is.
+	odd := `{"type":1,"auth":[],"username":{},"password":false,"device_id":7,"inhibit_login":"no","refresh_token":"no","guest_access_token":[1],`
+	w := do(s, "POST", registerPath+"?kind=guest", "", odd+`"initial_device_display_name":"Kiosk"}`)
+	wantKeys(t, w, 200, "user_id", "access_token", "device_id", "home_server")
+	want(t, do(s, "POST", registerPath+"?kind=guest", "", `{"username":"a\u0000b"}`), 200, "")
+	want(t, do(s, "POST", registerPath+"?kind=guest", "", odd+`"initial_device_display_name":1}`), 400, mxerr.MBadJSON)
+	want(t, do(s, "POST", registerPath+"?kind=guest", "", `[]`), 400, mxerr.MBadJSON)
+
 	want(t, do(newServer(t, nil), "POST", registerPath+"?kind=guest", "", `{}`), 403, mxerr.MForbidden) // REG-6
 	want(t, do(s, "POST", registerPath, "", `{}`), 403, mxerr.MForbidden)                               // REG-6: the other kind is closed
 }
