@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -35,7 +36,8 @@ func readBody(w http.ResponseWriter, r *http.Request, row *route) ([]byte, error
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return nil, tooLarge
 		}
-		if r.Context().Err() != nil {
+		// A body that breaks off ends the context, but the client may have closed only its half of the connection.
+		if r.Context().Err() != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil, r.Context().Err()
 		}
 		return nil, mxerr.NotJSON("the body ends too early").Because(err)

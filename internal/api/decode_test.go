@@ -1,15 +1,22 @@
 package api
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"net"
+	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/tidwall/gjson"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
@@ -297,6 +304,65 @@ func TestBodyThatEndsTooEarly(t *testing.T) {
 	w := httptest.NewRecorder()
 	a.ServeHTTP(w, r)
 	want(t, w, 400, mxerr.MNotJSON)
+}
+
+// API-2, API-3: a body in chunks, whose length nobody knows beforehand, is read like any other: whole, up to the limit, and
+// not if it breaks off.
+func TestBodiesInChunks(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, nil)
+	host := httptest.NewServer(s)
+	defer host.Close()
+	const body = `{"auth":{"type":"m.login.dummy"},"username":"alice","password":"x"}`
+	spaces := func(n int) string { return "{" + strings.Repeat(" ", n-2) + "}" }
+	for _, test := range []struct {
+		name, path string
+		body       io.Reader
+		status     int
+		code       mxerr.Code
+	}{
+		{"small chunks", registerPath, iotest.OneByteReader(strings.NewReader(body)), 200, ""},
+		{"empty", registerPath, io.MultiReader(), 401, ""},
+		{"not JSON", registerPath, iotest.HalfReader(strings.NewReader(body[1:])), 400, mxerr.MNotJSON},
+		{"as long as may be", loginPath, io.MultiReader(strings.NewReader(spaces(1 << 20))), 400, mxerr.MMissingParam},
+		{"a byte longer", loginPath, io.MultiReader(strings.NewReader(spaces(1<<20 + 1))), 413, mxerr.MTooLarge},
+		{"much longer", loginPath, io.MultiReader(strings.NewReader(spaces(2 << 20))), 413, mxerr.MTooLarge},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), "POST", host.URL+test.path, test.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.ContentLength, r.TransferEncoding = -1, []string{"chunked"}
+		res, err := host.Client().Do(r)
+		if err != nil {
+			t.Fatalf("%s: %v", test.name, err)
+		}
+		answer, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if code := gjson.GetBytes(answer, "errcode").Str; err != nil || res.StatusCode != test.status || code != string(test.code) {
+			t.Errorf("%s: %d %s %v, want %d %s", test.name, res.StatusCode, answer, err, test.status, test.code)
+		}
+	}
+
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", host.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, err = io.WriteString(conn, "POST "+registerPath+" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"+
+		strconv.FormatInt(int64(len(body)), 16)+"\r\n"+strings.Replace(body, "alice", "bobby", 1)+"\r\n") // and no last chunk
+	if err = errors.Join(err, conn.(*net.TCPConn).CloseWrite()); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, _ := io.ReadAll(res.Body)
+	if _ = res.Body.Close(); res.StatusCode != 400 || gjson.GetBytes(answer, "errcode").Str != "M_NOT_JSON" {
+		t.Errorf("without the last chunk: %s %s", res.Status, answer)
+	}
+	want(t, do(s, "GET", "/_matrix/client/v3/profile/@bobby:example.org", "", ""), 404, mxerr.MNotFound)
 }
 
 type brokenReader struct{}

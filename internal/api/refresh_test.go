@@ -196,3 +196,35 @@ func TestRefreshIgnoresAccessToken(t *testing.T) {
 	want(t, do(s, "POST", refreshPath+"?user_id=@bob:example.org", "stale", body), 200, "")
 	want(t, do(s, "POST", "/_matrix/client/r0/tokenrefresh", "", body), 404, mxerr.MUnrecognized)
 }
+
+// REFR-2, REFR-4, SDEV-12: refreshes at the same moment as signing out may succeed or come too late, but nothing that they
+// bring outlives it: neither the new tokens nor the old ones, nor does the device come back.
+func TestRefreshWhileSigningOut(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/_matrix/client/v3/logout", "/_matrix/client/v3/logout/all"} {
+		s := newServer(t, nil)
+		s.signUp(t, "alice")
+		for range 10 {
+			first := s.renewable(t, "alice", "LAPTOP")
+			answers := make([]*httptest.ResponseRecorder, 3)
+			var wg sync.WaitGroup
+			for i := range answers {
+				wg.Go(func() { answers[i] = s.refresh(field(first, "refresh_token")) })
+			}
+			wg.Go(func() { want(t, do(s, "POST", path, field(first, "access_token"), ""), 200, "") })
+			wg.Wait()
+			for _, w := range append(answers, first) {
+				if w.Code != 200 {
+					wantEnded(t, w, false)
+					continue
+				}
+				wantEnded(t, s.refresh(field(w, "refresh_token")), false)
+				wantEnded(t, do(s, "GET", "/_matrix/client/v3/account/whoami", field(w, "access_token"), ""), false)
+			}
+			w := do(s, "GET", devicesPath, s.signIn(t, "alice", "PHONE"), "")
+			if ids := field(w, "devices.#.device_id"); ids != `["PHONE"]` {
+				t.Errorf("%s: the devices are %s", path, ids)
+			}
+		}
+	}
+}

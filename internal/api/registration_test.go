@@ -158,6 +158,41 @@ func TestTerms(t *testing.T) {
 	}
 }
 
+// UIA-13: a session lives for an hour; then neither the stages that were passed in it nor the last one, nor the result that it
+// has led to, are worth anything: there is a fresh challenge, and no account.
+func TestAuthenticationExpires(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, func(c *account.Config) {
+		c.Policies = policies
+		c.Flows = func(string, events.UserID, []uia.Flow) []uia.Flow { return []uia.Flow{{uia.TypeTerms, uia.TypeDummy}} }
+	})
+	try := func(stage, session string) *httptest.ResponseRecorder {
+		return do(s, "POST", registerPath, "", fmt.Sprintf(`{"username":"alice","password":"x","auth":{"type":%q,"session":%q}}`, stage, session))
+	}
+	session := field(do(s, "POST", registerPath, "", `{"username":"alice"}`), "session")
+	s.now = s.now.Add(time.Hour - time.Millisecond)
+	w := try(uia.TypeTerms, session)
+	want(t, w, 401, "")
+	if field(w, "session") != session || field(w, "completed") != `["m.login.terms"]` {
+		t.Errorf("within the hour: %s", w.Body)
+	}
+	s.now = s.now.Add(time.Millisecond)
+	w = try(uia.TypeDummy, session)
+	want(t, w, 401, "")
+	fresh := field(w, "session")
+	if fresh == session || fresh == "" || field(w, "completed") != `[]` {
+		t.Errorf("after the hour: %s", w.Body)
+	}
+	want(t, do(s, "GET", "/_matrix/client/v3/profile/@alice:example.org", "", ""), 404, mxerr.MNotFound)
+
+	want(t, try(uia.TypeTerms, fresh), 401, "")
+	first := try(uia.TypeDummy, fresh)
+	want(t, first, 200, "")
+	wantJSON(t, try(uia.TypeDummy, fresh), 200, first.Body.String()) // REG-10
+	s.now = s.now.Add(time.Hour)
+	want(t, try(uia.TypeDummy, fresh), 400, mxerr.MUserInUse)
+}
+
 // captchas is a service like reCAPTCHA, to which the right answer is "seven".
 func captchas(t *testing.T) *uia.Captcha {
 	t.Helper()
