@@ -62,6 +62,32 @@ func TestUnreadGoesOn(t *testing.T) {
 	counts("three members", "1/0")
 }
 
+// EVAL-19, IGN-1: what those have sent whom the user ignores does not count, whether it was counted before or not, and
+// counts again if it is shown again.
+func TestUnreadFollowsTheIgnored(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob, mallory := hs.User(t, "alice"), hs.User(t, "bob"), hs.User(t, "mallory")
+	room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+	mallory.Join(t, room)
+	bob.Join(t, room)
+	ignore := func(content string) {
+		t.Helper()
+		bob.Put(t, homeservertest.Path("/v3/user/{}/account_data/m.ignored_user_list", bob.User), content)
+	}
+	alice.Say(t, room, "hello")
+	mallory.Say(t, room, "bob!")
+	mallory.Say(t, room, "insult")
+	same(t, "of everybody", unreadOf(t, bob, room, false, ""), "3/1")
+	ignore(`{"ignored_users":{"@mallory:example.org":{}}}`)
+	same(t, "but of whom is ignored", unreadOf(t, bob, room, false, ""), "1/0")
+	mallory.Say(t, room, "bob, another")
+	alice.Say(t, room, "hello again")
+	same(t, "later events", unreadOf(t, bob, room, false, ""), "2/0")
+	ignore(`{"ignored_users":{}}`)
+	same(t, "of everybody again", unreadOf(t, bob, room, false, ""), "5/2")
+}
+
 // UNRD-3, NOTIF-1, NOTIF-5: as much as there is.
 func TestUnreadOfALongTime(t *testing.T) {
 	t.Parallel()

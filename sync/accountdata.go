@@ -19,16 +19,18 @@ type accountData struct {
 
 // settings is the account data that the server acts on.
 type settings struct {
-	ignored      map[events.UserID]bool // m.ignored_user_list (SYNC-58)
-	blockInvites bool                   // m.invite_permission_config (SYNC-46)
+	ignored      reader.IgnoreList // m.ignored_user_list (SYNC-58)
+	blockInvites bool              // m.invite_permission_config (SYNC-46)
 }
 
 // withholds reports whether the user is not told of an invite by somebody (SYNC-46).
-func (s *settings) withholds(inviter events.UserID) bool { return s.blockInvites || s.ignored[inviter] }
+func (s *settings) withholds(inviter events.UserID) bool {
+	return s.blockInvites || s.ignored.Users[inviter]
+}
 
 // hides reports whether an event is kept from the user because they ignore its sender,
 // which is no reason for state events (SYNC-58).
-func (s *settings) hides(e *events.Event) bool { return !e.IsState() && s.ignored[e.Sender] }
+func (s *settings) hides(e *events.Event) bool { return !e.IsState() && s.ignored.Users[e.Sender] }
 
 const (
 	typePushRules        = "m.push_rules"

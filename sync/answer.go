@@ -51,7 +51,7 @@ func (a *answer) make(ctx context.Context) error {
 	if err := a.readAccountData(ctx); err != nil {
 		return err
 	}
-	a.form.Ignored = a.memo.settings.ignored
+	a.form.Ignored = a.memo.settings.ignored.Users
 	known := a.memo
 	a.user.SetMemo(a.own, &known)
 	if a.mayOmit() {

@@ -130,7 +130,7 @@ func (s *Service) legacy(ctx context.Context, u *live.User, r Request, since sto
 	if err := a.readAccountData(ctx); err != nil {
 		return nil, err
 	}
-	a.form.Ignored = a.memo.settings.ignored
+	a.form.Ignored = a.memo.settings.ignored.Users
 	return a, a.readPresence(ctx)
 }
 

@@ -212,7 +212,7 @@ func (s *slide) listed(ctx context.Context, c *live.RoomChange) (bool, error) {
 		return true, nil
 	case events.MembershipInvite:
 		set := s.memo.settings
-		if !set.blockInvites && len(set.ignored) == 0 {
+		if !set.blockInvites && len(set.ignored.Users) == 0 {
 			return true, nil
 		}
 		if set.blockInvites && !known {

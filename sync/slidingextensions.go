@@ -12,7 +12,7 @@ import (
 func (s *slide) readMemo(ctx context.Context) error {
 	s.memo, s.own = recall(s.user)
 	if s.memo.settings != nil && s.memo.direct != nil {
-		s.form.Ignored = s.memo.settings.ignored
+		s.form.Ignored = s.memo.settings.ignored.Users
 		return nil
 	}
 	err := s.Memory.View(ctx, func(v store.View) (err error) {
@@ -29,7 +29,7 @@ func (s *slide) readMemo(ctx context.Context) error {
 	}
 	known := s.memo
 	s.user.SetMemo(s.own, &known)
-	s.form.Ignored = s.memo.settings.ignored
+	s.form.Ignored = s.memo.settings.ignored.Users
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/reader"
 	"github.com/ca4c8834/homeserver/internal/unread"
 	"github.com/ca4c8834/homeserver/store"
@@ -14,7 +13,7 @@ import (
 // Unread counts what a user has not read.
 type Unread interface {
 	// Of counts what the user of the scope has not read up to a position.
-	Of(ctx context.Context, scope *reader.Scope, until store.Pos, ignored map[events.UserID]bool) (unread.Counts, error)
+	Of(ctx context.Context, scope *reader.Scope, until store.Pos, ignored reader.IgnoreList) (unread.Counts, error)
 }
 
 // unread reads and writes the counts of a joined room. They are in each section:

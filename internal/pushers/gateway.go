@@ -56,7 +56,7 @@ func (s *Service) deliver(ctx context.Context, key store.PusherKey, n notice) er
 			return err
 		}
 		read, err := s.Unread.HasRead(v, m.scope, m.event) // GW-14
-		silent = !m.pusher.Enabled || ignored[m.event.Sender] || read
+		silent = !m.pusher.Enabled || ignored.Users[m.event.Sender] || read
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {

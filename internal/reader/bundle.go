@@ -32,9 +32,11 @@ func (f *Form) Bundle(ctx context.Context, s *Scope, list ...*live.Event) error 
 	return f.reader.Memory.View(ctx, func(v store.View) (err error) {
 		b := bundler{form: f, view: v, scope: s, ignored: f.Ignored}
 		if b.ignored == nil {
-			if b.ignored, err = Ignored(v, s.User); err != nil {
+			list, err := Ignored(v, s.User)
+			if err != nil {
 				return err
 			}
+			b.ignored = list.Users
 		}
 		return b.bundle(targets, true)
 	})

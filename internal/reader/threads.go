@@ -97,7 +97,7 @@ func (r *Reader) Threads(ctx context.Context, s *Scope, from store.Pos, particip
 			if err != nil {
 				return err
 			}
-			roots, err := visibleRoots(v, s, ignored, participated, rows)
+			roots, err := visibleRoots(v, s, ignored.Users, participated, rows)
 			if err != nil {
 				return err
 			}

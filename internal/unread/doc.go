@@ -10,15 +10,15 @@
 // made then), and nothing is stored that could be wrong.
 //
 // What was remembered is dropped when a receipt moves, when something is redacted that
-// may have been counted, and at random when there is too much of it; then it is counted
-// from the receipt on. That has an end too: who has not read a room for very long is told
+// may have been counted, when the user ignores others than before, and at random when there
+// is too much of it; then it is counted from the receipt on. That has an end too: who has not read a room for very long is told
 // of the latest twenty thousand events.
 //
 // # What counts
 //
 // An event counts if the user's rules, as they are when it is counted, say notify, and is a
 // highlight if they say that too. It does not if the user sent it, it was redacted, its sender is
-// ignored, or the user could not see it. Whoever sends something has read what is before
+// ignored now, or the user could not see it. Whoever sends something has read what is before
 // it.
 //
 // Threads are counted each on its own. An unthreaded receipt covers everything up to

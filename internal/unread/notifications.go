@@ -86,7 +86,7 @@ type merge struct {
 	service    *Service
 	user       events.UserID
 	rules      *push.Ruleset
-	ignored    map[events.UserID]bool
+	ignored    reader.IgnoreList
 	highlights bool
 	heap       []item // the latest position on top
 	scanned    int    // events that were looked at
@@ -160,7 +160,7 @@ func (m *merge) scan(ctx context.Context, from item) error {
 	}
 	m.scanned += len(page.Events)
 	for _, e := range page.Events {
-		if e.RedactedBy != 0 || m.ignored[e.Sender] {
+		if e.RedactedBy != 0 || m.ignored.Users[e.Sender] {
 			continue
 		}
 		out := m.rules.Evaluate(push.NewEvent(e.Event, n.room), scope.Member().Event)

@@ -74,6 +74,7 @@ type entry struct {
 	upTo     store.Pos
 	receipts store.Pos // up to here receipts are taken into account
 	read     Positions // by those of the user
+	ignored  store.Pos // the ignore list that was applied
 	counts   Counts
 }
 
@@ -84,11 +85,12 @@ func New(memory *live.Memory, read *reader.Reader, rules Rules) *Service {
 
 // Of counts what the user of the scope, who is in the room, has not read up to a
 // position, but for what was sent by those they ignore.
-func (s *Service) Of(ctx context.Context, scope *reader.Scope, until store.Pos, ignored map[events.UserID]bool) (Counts, error) {
+func (s *Service) Of(ctx context.Context, scope *reader.Scope, until store.Pos, ignored reader.IgnoreList) (Counts, error) {
 	k := key{scope.User, scope.Room.Num}
 	s.mu.Lock()
 	e, ok := s.remembered.Get(k)
 	s.mu.Unlock()
+	ok = ok && e.ignored == ignored.AsOf
 	receiptsAt := scope.Room.ReceiptsChanged()
 	if ok && e.receipts < receiptsAt { // somebody's: for most, not their own
 		read, err := s.positions(ctx, scope)
@@ -103,7 +105,7 @@ func (s *Service) Of(ctx context.Context, scope *reader.Scope, until store.Pos, 
 	if ok && (e.upTo == until || scope.Room.Newest() <= e.upTo) {
 		return e.counts, nil
 	}
-	c := count{service: s, scope: scope, ignored: ignored}
+	c := count{service: s, scope: scope, ignored: ignored.Users}
 	var err error
 	if ok = ok && e.upTo <= until; ok {
 		c.counts, c.after, c.read = e.counts, e.upTo, e.read
@@ -111,7 +113,7 @@ func (s *Service) Of(ctx context.Context, scope *reader.Scope, until store.Pos, 
 		ok = !c.redactions
 	}
 	if err == nil && !ok {
-		c = count{service: s, scope: scope, ignored: ignored}
+		c = count{service: s, scope: scope, ignored: ignored.Users}
 		if err = c.readReceipts(ctx); err == nil {
 			err = c.run(ctx, until)
 		}
@@ -119,7 +121,7 @@ func (s *Service) Of(ctx context.Context, scope *reader.Scope, until store.Pos, 
 	if err != nil {
 		return Counts{}, err
 	}
-	s.remember(k, entry{upTo: until, receipts: receiptsAt, read: c.read, counts: c.counts})
+	s.remember(k, entry{upTo: until, receipts: receiptsAt, read: c.read, ignored: ignored.AsOf, counts: c.counts})
 	return c.counts, nil
 }
 
@@ -154,7 +156,7 @@ func (s *Service) HasRead(v store.View, scope *reader.Scope, e *live.Event) (boo
 func (s *Service) Total(ctx context.Context, user events.UserID) (total int, err error) {
 	until := s.memory.Position()
 	var places []store.Member
-	var ignored map[events.UserID]bool
+	var ignored reader.IgnoreList
 	err = s.memory.View(ctx, func(v store.View) (err error) {
 		if places, err = v.RoomsOf(user); err == nil {
 			ignored, err = reader.Ignored(v, user)
