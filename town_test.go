@@ -11,7 +11,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/tidwall/gjson"
@@ -22,19 +24,23 @@ import (
 	"github.com/ca4c8834/homeserver/store"
 )
 
-// town is a server with users who do random things.
+// town is a server with users who do random things. In some, rooms and users are forgotten in the
+// middle of conversations: there is hardly any memory for rooms, and time passes in leaps.
 type town struct {
 	*testing.T
-	store   store.Store
-	server  *homeservertest.Server
-	rnd     *rand.Rand
-	users   []*homeservertest.Client
-	devices []*homeservertest.Client // all, also those of the users
-	rooms   []events.RoomID          // where they are; some were left behind
-	senders map[string]string        // of events other than state
-	ignored map[string]bool          // by who has ever ignored whom
-	starts  int                      // of the server
-	crowds  map[string]int           // of connections of a device
+	store     store.Store
+	server    *homeservertest.Server
+	rnd       *rand.Rand
+	users     []*homeservertest.Client
+	devices   []*homeservertest.Client // all, also those of the users
+	rooms     []events.RoomID          // where they are; some were left behind
+	senders   map[string]string        // of events other than state
+	ignored   map[string]bool          // by who has ever ignored whom
+	starts    int                      // of the server
+	options   []homeserver.Option      // likewise
+	forgetful bool                     // rooms and users are forgotten
+	crowds    map[string]int           // of connections of a device
+	later     atomic.Int64             // how far the clock is ahead of the real one
 }
 
 // inTowns runs a test in some towns, of which each has a seed, for so many steps.
@@ -66,7 +72,14 @@ func newTown(t *testing.T, seed int) *town {
 		T: t, store: memory(t), rnd: rand.New(rand.NewPCG(uint64(seed), 1)), senders: map[string]string{}, ignored: map[string]bool{}, crowds: map[string]int{},
 	}
 	t.Cleanup(func() { _ = w.store.Close() })
-	w.server = homeservertest.New(t, homeserver.WithStore(unclosed{w.store}), quiet())
+	w.options = []homeserver.Option{
+		homeserver.WithStore(unclosed{w.store}), quiet(),
+		homeserver.WithClock(func() time.Time { return time.Now().Add(time.Duration(w.later.Load())) }),
+	}
+	if w.forgetful = seed%2 == 1; w.forgetful {
+		w.options = append(w.options, homeserver.WithRoomMemory(1))
+	}
+	w.server = homeservertest.New(t, w.options...)
 	for i := range 4 {
 		w.users = append(w.users, w.server.User(t, fmt.Sprintf("u%d", i)))
 	}
@@ -94,7 +107,7 @@ func (w *town) restart() {
 		w.Error(err)
 	}
 	w.starts++
-	w.server = homeservertest.New(w.T, homeserver.WithStore(unclosed{w.store}), quiet())
+	w.server = homeservertest.New(w.T, w.options...)
 	for _, c := range w.devices {
 		again := w.server.Anonymous()
 		again.User, again.Device, again.Token = c.User, c.Device, c.Token
@@ -106,6 +119,10 @@ func (w *town) restart() {
 func (w *town) step() {
 	if w.rnd.IntN(100) == 0 {
 		w.restart()
+	}
+	if w.forgetful && w.rnd.IntN(10) == 0 { // when somebody comes, those who were idle are forgotten
+		leap := w.later.Add(int64(time.Hour))
+		w.server.User(w, fmt.Sprint("stranger", leap)).Sync(w)
 	}
 	w.act()
 }
