@@ -96,3 +96,72 @@ func TestLimitsByDefault(t *testing.T) {
 		t.Errorf("another class: %d %s", w.Code, w.Body)
 	}
 }
+
+// RATE-4: each endpoint that has to be limited is, as what its class says; the refusal tells how long to wait
+// in both ways (RATE-1 to RATE-3), and whoever waits that long is served.
+func TestLimitedEndpoints(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		method, path, body string
+		class              homeserver.RateClass
+		open               bool // nobody is signed in
+	}{
+		{method: "GET", path: "/v3/login", class: homeserver.RateLogin, open: true},
+		{method: "POST", path: "/v3/login", body: `{"type":"m.login.password","user":"alice","password":"x"}`, class: homeserver.RateLogin, open: true},
+		{method: "POST", path: "/v1/login/get_token", body: `{}`, class: homeserver.RateProbe},
+		{method: "POST", path: "/v3/refresh", body: `{"refresh_token":"x"}`, class: homeserver.RateLogin, open: true},
+		{method: "POST", path: "/v3/register", body: `{}`, class: homeserver.RateRegister, open: true},
+		{method: "POST", path: "/v3/register?kind=guest", body: `{}`, class: homeserver.RateRegister, open: true},
+		{method: "GET", path: "/v3/register/available?username=bob", class: homeserver.RateRegister, open: true},
+		{method: "GET", path: "/v1/register/m.login.registration_token/validity?token=x", class: homeserver.RateProbe, open: true},
+		{method: "POST", path: "/v3/account/password", body: `{"new_password":"x"}`, class: homeserver.RateAccount},
+		{method: "POST", path: "/v3/account/password", body: `{"new_password":"x"}`, class: homeserver.RateAccount, open: true},
+		{method: "POST", path: "/v3/account/deactivate", body: `{}`, class: homeserver.RateAccount},
+		{method: "POST", path: "/v3/account/deactivate", body: `{}`, class: homeserver.RateAccount, open: true},
+		{method: "POST", path: "/v3/account/3pid/add", body: `{"sid":"x","client_secret":"x"}`, class: homeserver.RateAccount},
+		{method: "POST", path: "/v3/account/3pid/bind", body: `{"sid":"x","client_secret":"x","id_server":"x","id_access_token":"x"}`, class: homeserver.RateAccount},
+		{method: "GET", path: "/v3/account/whoami", class: homeserver.RateAccount},
+		{method: "GET", path: "/v3/capabilities", class: homeserver.RateAccount},
+		{method: "PUT", path: "/v3/profile/@alice:example.org/displayname", body: `{"displayname":"A"}`, class: homeserver.RateAccount},
+		{method: "DELETE", path: "/v3/profile/@alice:example.org/displayname", class: homeserver.RateAccount},
+		{method: "POST", path: "/v3/user_directory/search", body: `{"search_term":"x"}`, class: homeserver.RateSearch},
+		{method: "GET", path: "/v1/mutual_rooms?user_id=@bob:example.org", class: homeserver.RateSearch},
+		{method: "POST", path: "/v3/user/@alice:example.org/openid/request_token", body: `{}`, class: homeserver.RateAccount},
+		{method: "GET", path: "/v3/voip/turnServer", class: homeserver.RateAccount},
+		{method: "POST", path: "/v3/rooms/!x:example.org/report", body: `{"reason":"x"}`, class: homeserver.RateAccount},
+		{method: "POST", path: "/v3/users/@bob:example.org/report", body: `{"reason":"x"}`, class: homeserver.RateAccount},
+	} {
+		t.Run(row.method+" "+row.path, func(t *testing.T) {
+			t.Parallel()
+			now := time.Unix(1_700_000_000, 0)
+			srv := newServer(t, homeserver.WithClock(func() time.Time { return now }),
+				homeserver.WithoutRateLimits(), homeserver.WithRateLimit(row.class, time.Hour, 1),
+				homeserver.WithAccountRules(homeserver.AccountRules{LoginTokens: true, Guests: true}))
+			token := ""
+			if !row.open {
+				session, err := srv.SignIn(t.Context(), "alice", homeserver.Device{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				token = session.Token
+			}
+			call := func() *httptest.ResponseRecorder {
+				return serve(srv, row.method, "/_matrix/client"+row.path, token, row.body)
+			}
+			allowed := func() {
+				t.Helper()
+				if w := call(); w.Code == 429 || gjson.GetBytes(w.Body.Bytes(), "errcode").Str == "M_UNRECOGNIZED" {
+					t.Fatalf("%d %s", w.Code, w.Body)
+				}
+			}
+			allowed()
+			w := call()
+			body := gjson.ParseBytes(w.Body.Bytes())
+			if w.Code != 429 || body.Get("errcode").Str != "M_LIMIT_EXCEEDED" || body.Get("retry_after_ms").Raw != "3600000" || w.Header().Get("Retry-After") != "3600" {
+				t.Errorf("at once again: %d %s, Retry-After %q", w.Code, w.Body, w.Header().Get("Retry-After"))
+			}
+			now = now.Add(time.Hour)
+			allowed()
+		})
+	}
+}
