@@ -57,6 +57,11 @@ type Device struct {
 // The username is what comes before the colon of the user ID; the whole ID will
 // do. The host passes the session on to its client.
 //
+// An account of that name is theirs, whoever made it. Where people may register
+// ([WithRegistration]) somebody else can have taken the name, and would share the
+// account: such a host makes its accounts with [Server.CreateUser], which refuses a
+// name that is taken, and signs in only users whose account it has made.
+//
 // What users have to confirm later, such as removing devices, they confirm with their
 // password or at an identity provider. For those who have neither, [WithFlows]
 // chooses what they do instead, such as a stage of the host's ([WithStages]).
@@ -127,7 +132,7 @@ func (s *Server) AddAddress(ctx context.Context, user events.UserID, medium, add
 
 // CreateLoginToken makes a token with which a client signs the user in once,
 // within its lifetime: for links that lead into a client. A user who has no account
-// then gets one.
+// then gets one; whose account it is otherwise is to be known as for [Server.SignIn].
 //
 // Errors that are an [*Error]: M_INVALID_PARAM if the user is not of this server, or
 // the lifetime is not positive.

@@ -180,8 +180,11 @@ const (
 	RegistrationByToken = RegistrationPolicy(account.RegistrationByToken)
 )
 
-// WithRegistration says who may register; not beside [WithAuthProvider]. Default:
-// [RegistrationClosed].
+// WithRegistration says who may register; not beside [WithAuthProvider]. Beside
+// [WithSSO] nobody can register an account that single sign-on has made, and none that
+// was registered is given to somebody who signs on, unless the provider names it
+// outright: see User of [uia.External], and [Server.SignIn] for the host itself.
+// Default: [RegistrationClosed].
 func WithRegistration(policy RegistrationPolicy) Option {
 	return func(c *config) {
 		if c.registration = policy; policy > RegistrationByToken {

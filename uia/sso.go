@@ -84,8 +84,12 @@ type External struct {
 	// another person's.
 	Subject string
 	// User, if not empty, is the account that is theirs, made if there is none; with it the provider
-	// vouches for the link between the two. Without it the server remembers
-	// which account it made for the subject.
+	// vouches for the link between the two, whoever made the account. Where people may
+	// register (homeserver.WithRegistration) that can have been anybody who liked the name, and
+	// who still has the password: name only accounts there that are known to be this
+	// person's, such as those that the host made with Server.CreateUser. Without it the
+	// server remembers which account it made for the subject, which never is one that
+	// was there before.
 	User events.UserID
 	// Username is what a new account may be called like: any text. It is turned
 	// into a valid username that is not taken.

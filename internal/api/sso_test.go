@@ -276,6 +276,54 @@ func TestSSOUsers(t *testing.T) {
 	wantJSON(t, do(s, "GET", "/_matrix/client/v3/profile/@bob:example.org", "", ""), 200, `{"displayname":"Name of bob"}`)
 }
 
+// SSO-8, REG-4: where everybody may register beside single sign-on, nobody gets the account of another by being the first to take
+// a name, nor by being the second. Only who is named outright, by a provider or by the host, has the account of that
+// name whoever made it: that they may do so is for them to know, and CreateUser tells them.
+func TestSSOBesideRegistration(t *testing.T) {
+	t.Parallel()
+	s := newSSOServer(t, acme)
+	register := func(username string) *httptest.ResponseRecorder {
+		return do(s, "POST", registerPath, "", fmt.Sprintf(`{"auth":{"type":"m.login.dummy"},"username":%q,"password":"mallory"}`, username))
+	}
+	want(t, register("carol"), 200, "") // by Mallory
+	for range 2 {
+		if user, _ := s.signOn(t, "acme", "carol"); user != "@carol-2:example.org" {
+			t.Errorf("Carol has the account %s", user)
+		}
+	}
+	wantJSON(t, do(s, "GET", "/_matrix/client/v3/profile/@carol:example.org", "", ""), 200, `{"displayname":"carol"}`) // still as Mallory made it
+	for _, username := range []string{"carol", "carol-2"} {
+		w := s.loginWith(username, "mallory")
+		if user := field(w, "user_id"); w.Code == 200 && user != "@carol:example.org" || w.Code != 200 && username == "carol" {
+			t.Errorf("Mallory signs in as %s: %s", username, w.Body)
+		}
+	}
+
+	_, dave := s.signOn(t, "acme", "dave")
+	if _, err := s.Accounts.SignIn(t.Context(), "erin", account.Client{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, username := range []string{"dave", "Dave", "erin", "ERIN"} {
+		want(t, register(username), 400, mxerr.MUserInUse)
+		want(t, s.loginWith(username, "mallory"), 403, mxerr.MForbidden)
+		want(t, s.loginWith(username, ""), 403, mxerr.MForbidden)
+	}
+	if !s.signedIn(dave) {
+		t.Error("Dave's session has ended")
+	}
+
+	want(t, register("alice"), 200, "") // by Mallory
+	if _, err := s.Accounts.CreateUser(t.Context(), "Alice", ""); !errors.Is(err, mxerr.MUserInUse) {
+		t.Errorf("the host is told %v", err)
+	}
+	if user, _ := s.signOn(t, "acme", "@alice:example.org"); user != "@alice:example.org" {
+		t.Errorf("the provider named @alice, who is %s", user)
+	}
+	if session, err := s.Accounts.SignIn(t.Context(), "alice", account.Client{}); err != nil || session.User != "@alice:example.org" {
+		t.Errorf("the host named @alice: %+v, %v", session, err)
+	}
+}
+
 // SSO-11: an app that is not trusted has to be confirmed, and then gets its token; nothing else is confirmed by that.
 func TestSSOConfirm(t *testing.T) {
 	t.Parallel()
