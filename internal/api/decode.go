@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
@@ -175,6 +176,11 @@ func (f *param) parse(field reflect.Value, text string) error {
 		return invalid(f.name, err)
 	}
 	return nil
+}
+
+// milliseconds is a time to wait that a client has given; the services bound it.
+func milliseconds(n int64) time.Duration {
+	return time.Duration(min(max(n, 0), time.Hour.Milliseconds())) * time.Millisecond
 }
 
 // hasNUL reports whether text has the character that no identifier may contain and not every database can hold.

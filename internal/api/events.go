@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"time"
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/sync"
@@ -26,9 +25,4 @@ func (a *API) getEvents(ctx context.Context, c *caller, in eventsIn) (rawJSON, e
 		Timeout: milliseconds(in.Timeout),
 	})
 	return rawJSON(answer), err
-}
-
-// milliseconds is a time to wait that a client has given; the services bound it.
-func milliseconds(n int64) time.Duration {
-	return time.Duration(min(max(n, 0), time.Hour.Milliseconds())) * time.Millisecond
 }
