@@ -35,7 +35,7 @@
 //		}
 //	}
 //
-// An Event belongs to one goroutine; rulesets are shared.
+// An Event is for one goroutine at a time; rulesets are shared.
 //
 // Who is asked at all is up to the caller: the members and the target of an
 // invite, but nobody who ignores the sender or may not see the event, and no

@@ -1,7 +1,8 @@
 package mxerr
 
-// The codes of the Client-Server API that this server sends. Each has a constructor in constructors.go with the status the
-// specification gives it, or where that is open the one in common use.
+// The codes of the Client-Server API, all of them: hosts that refuse something may mean any. Each has a constructor in
+// constructors.go with the status the specification gives it, or where that is open the one in common use, but for
+// MResourceLimitExceeded: a limit of the whole server is the host's.
 const (
 	// General (ERR-4 to ERR-8, ERR-18).
 

@@ -38,7 +38,7 @@ type lane struct {
 	badge   bool      // the number of unread events may have changed
 	saved   store.Pos // done, as it is stored; 0: not behind
 
-	listed   bool        // in Service.ready
+	listed   bool        // in Service.turns
 	busy     bool        // a worker is at it
 	failures int         // since the last success
 	timer    *time.Timer // ends the waiting after a failure; nil: not waiting

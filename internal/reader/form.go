@@ -20,9 +20,9 @@ type Form struct {
 	// Legacy repeats at top level what stood there before it moved into unsigned,
 	// and the sender as user_id (LEG-9).
 	Legacy bool
-	// Fields reduces events to a filter's event_fields, and a filter's
-	// event_format "federation" asks for the raw format (FILT-9, FILT-10). Nil
-	// is the whole event in client format.
+	// Filter reduces events to its event_fields, and asks for the raw format if its
+	// event_format is "federation" (FILT-9, FILT-10). Nil is the whole event in
+	// client format.
 	Filter *events.Filter
 
 	// Ignored are those whom the user ignores, if that is known; nil: to be read
