@@ -9,29 +9,58 @@ import (
 	"testing"
 
 	"github.com/ca4c8834/homeserver"
+	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/homeservertest"
-	"github.com/ca4c8834/homeserver/store/sqlite"
+	"github.com/ca4c8834/homeserver/store"
 	"github.com/ca4c8834/homeserver/store/storetest"
 )
+
+// readable is a storage in which there is something to read of every kind.
+type readable struct {
+	store.Store
+	room  events.RoomID  // alice, bob and carol are in it
+	left  events.RoomID  // bob has left it, alice has not
+	ids   []string       // of the oldest events in it
+	last  events.EventID // its newest event, which bob does not see
+	bob   *homeservertest.Client
+	token string // of a sync by bob, after which he left
+}
+
+func newReadable(t *testing.T) *readable {
+	t.Helper()
+	st := memory(t)
+	t.Cleanup(func() { _ = st.Close() })
+	s := &readable{Store: unclosed{st}}
+	hs := homeservertest.New(t, homeserver.WithStore(s.Store))
+	alice := hs.User(t, "alice")
+	s.bob = hs.User(t, "bob")
+	s.room, _ = longRoom(t, alice, 80)
+	s.left, s.ids = longRoom(t, alice, 80)
+	s.bob.Join(t, s.left)
+	s.bob.Join(t, s.room)
+	s.token = syncWith(t, s.bob, "", "").Get("next_batch").Str
+	for _, topic := range []string{"one", "two"} {
+		alice.SetState(t, s.room, "m.room.topic", "", `{"topic":"`+topic+`"}`)
+		alice.SetState(t, s.left, "m.room.topic", "", `{"topic":"`+topic+`"}`)
+	}
+	alice.Redact(t, s.left, alice.Say(t, s.left, "redacted"))
+	s.bob.Leave(t, s.left)
+	s.last = alice.SetState(t, s.left, "m.room.topic", "", `{"topic":"three"}`)
+	hs.User(t, "carol").Join(t, s.room)
+	alice.Invite(t, alice.CreateRoom(t, `{"name":"x"}`), s.bob.User)
+	s.bob.Put(t, homeservertest.Path("/v3/user/{}/account_data/x", s.bob.User), `{}`)
+	s.bob.Put(t, homeservertest.Path("/v3/user/{}/rooms/{}/account_data/x", s.bob.User, s.room), `{}`)
+	read(t, alice, s.room, "m.read", alice.Say(t, s.room, "last"), nil)
+	sendToDevice(t, alice, s.bob, 1)
+	return s
+}
 
 // Wherever the storage fails while somebody reads, the answer is 500 M_UNKNOWN and
 // never a part of the truth; afterwards it is whole.
 func TestStorageFailsReaders(t *testing.T) {
 	t.Parallel()
-	inner, err := sqlite.Memory()
-	if err != nil {
-		t.Fatal(err)
-	}
-	first := homeservertest.New(t, homeserver.WithStore(unclosed{inner}))
-	alice, bob := first.User(t, "alice"), first.User(t, "bob")
-	room, ids := longRoom(t, alice, 80)
-	bob.Join(t, room)
-	alice.SetState(t, room, "m.room.topic", "", `{"topic":"one"}`)
-	alice.SetState(t, room, "m.room.topic", "", `{"topic":"two"}`)
-	alice.Redact(t, room, alice.Say(t, room, "redacted"))
-	bob.Leave(t, room)
-	last := alice.SetState(t, room, "m.room.topic", "", `{"topic":"three"}`)
-
+	inner := newReadable(t)
+	room, ids := inner.left, inner.ids
 	st := storetest.Faulty(inner)
 	hs := homeservertest.New(t, homeserver.WithStore(st), homeserver.WithLogger(slog.New(slog.DiscardHandler)))
 	failures := 0
@@ -70,7 +99,7 @@ func TestStorageFailsReaders(t *testing.T) {
 	if failures < 50 {
 		t.Errorf("the storage failed %d times only", failures)
 	}
-	if got := eventOf(t, hs.Login(t, "alice"), room, last).Get("content.topic").Str; got != "three" {
+	if got := eventOf(t, hs.Login(t, "alice"), room, inner.last).Get("content.topic").Str; got != "three" {
 		t.Errorf("the topic is %q", got)
 	}
 }
@@ -79,29 +108,8 @@ func TestStorageFailsReaders(t *testing.T) {
 // is told what they would have been told (SYNC-6, SLIDE-6). Each time the server has just started and knows nothing.
 func TestStorageFailsSyncs(t *testing.T) {
 	t.Parallel()
-	inner, err := sqlite.Memory()
-	if err != nil {
-		t.Fatal(err)
-	}
-	first := homeservertest.New(t, homeserver.WithStore(unclosed{inner}))
-	alice, bob := first.User(t, "alice"), first.User(t, "bob")
-	room, _ := longRoom(t, alice, 80)
-	left := alice.CreateRoom(t, `{"preset":"public_chat"}`)
-	bob.Join(t, left)
-	bob.Join(t, room)
-	token := syncWith(t, bob, "", "").Get("next_batch").Str
-	bob.Leave(t, left)
-	for range 3 {
-		alice.SetState(t, room, "m.room.topic", "", `{"topic":"one"}`)
-	}
-	first.User(t, "carol").Join(t, room)
-	invited := alice.CreateRoom(t, `{"name":"x"}`)
-	alice.Invite(t, invited, bob.User)
-	bob.Put(t, homeservertest.Path("/v3/user/{}/account_data/x", bob.User), `{}`)
-	bob.Put(t, homeservertest.Path("/v3/user/{}/rooms/{}/account_data/x", bob.User, room), `{}`)
-	read(t, alice, room, "m.read", alice.Say(t, room, "last"), nil)
-	sendToDevice(t, alice, bob, 1)
-
+	inner := newReadable(t)
+	room, token, bob := inner.room, inner.token, inner.bob
 	st := storetest.Faulty(inner)
 	passing := regexp.MustCompile(`"(age|last_active_ago)":\d+|"(next_batch|pos|end)":"[^"]*"`)
 	filter := url.QueryEscape(`{"room":{"include_leave":true,"timeline":{"limit":2},"state":{"lazy_load_members":true}}}`)
