@@ -3,6 +3,7 @@ package reader
 import (
 	"errors"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/ca4c8834/homeserver/internal/mxerr"
@@ -21,10 +22,15 @@ func TestTokens(t *testing.T) {
 		if err != nil || got != pos {
 			t.Errorf("%q is %d, %v; want %d", token, got, err, pos)
 		}
+		marked := MarkedToken(pos, "aZ09") // SLIDE-10
+		if got, err := Position("pos", marked, store.MaxPos); err != nil || got != pos || !letters.MatchString(marked) {
+			t.Errorf("%q is %d, %v; want %d", marked, got, err, pos)
+		}
 	}
 	// READ-18, AMB-14
 	for _, token := range []string{
 		"", "x", "1", "1-", "1--1", "1-+1", "1-01", "1-1 ", " 1-1", "1-1x", "2-1", "s1_2", "1-9223372036854775808", "1-18446744073709551617", "t47-0_0", "1-１",
+		"1-1.", "1-1.a-b", "1-1.a.b", "1-01.a", ".a",
 		"1-101", // later than anything that can have been given out
 	} {
 		_, err := Position("from", token, 100)
@@ -37,9 +43,11 @@ func TestTokens(t *testing.T) {
 func FuzzPosition(f *testing.F) {
 	f.Add("1-1")
 	f.Add("1-00")
+	f.Add("1-1.mark")
 	f.Fuzz(func(t *testing.T, token string) {
 		pos, err := Position("from", token, 1<<40)
-		if err == nil && (Token(pos) != token || pos < 0 || pos > 1<<40) {
+		plain, mark, marked := strings.Cut(token, ".")
+		if err == nil && (Token(pos) != plain || marked && MarkedToken(pos, mark) != token || pos < 0 || pos > 1<<40) {
 			t.Errorf("%q is %d", token, pos)
 		}
 	})
