@@ -126,6 +126,8 @@ func TestLimitedEndpoints(t *testing.T) {
 		{method: "DELETE", path: "/v3/profile/@alice:example.org/displayname", class: homeserver.RateAccount},
 		{method: "POST", path: "/v3/user_directory/search", body: `{"search_term":"x"}`, class: homeserver.RateSearch},
 		{method: "GET", path: "/v1/mutual_rooms?user_id=@bob:example.org", class: homeserver.RateSearch},
+		{method: "GET", path: "/v1/rooms/!x:example.org/threads", class: homeserver.RateSearch},
+		{method: "GET", path: "/v1/rooms/!x:example.org/timestamp_to_event?ts=1", class: homeserver.RateSearch},
 		{method: "POST", path: "/v3/user/@alice:example.org/openid/request_token", body: `{}`, class: homeserver.RateAccount},
 		{method: "GET", path: "/v3/voip/turnServer", class: homeserver.RateAccount},
 		{method: "POST", path: "/v3/rooms/!x:example.org/report", body: `{"reason":"x"}`, class: homeserver.RateAccount},

@@ -219,7 +219,7 @@ const (
 	RateProbe    = RateClass(ratelimit.Probe)    // asking whether a token is valid
 	RateAccount  = RateClass(ratelimit.Account)  // other work on one's account
 	RateGuess    = RateClass(ratelimit.Guess)    // trying passwords of one account, from wherever
-	RateSearch   = RateClass(ratelimit.Search)   // searches and directories
+	RateSearch   = RateClass(ratelimit.Search)   // searches, directories, threads
 	RateMedia    = RateClass(ratelimit.Media)    // uploads and downloads
 )
 

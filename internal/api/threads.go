@@ -5,12 +5,13 @@ import (
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
+	"github.com/ca4c8834/homeserver/internal/ratelimit"
 	"github.com/ca4c8834/homeserver/internal/room"
 )
 
 // threads serves the threads of rooms.
 func (a *API) threads() []route {
-	return []route{get("/rooms/{roomId}/threads", byUser, a.getThreads).at("v1")}
+	return []route{get("/rooms/{roomId}/threads", byUser, a.getThreads).at("v1").limit(ratelimit.Search)}
 }
 
 type threadsIn struct {

@@ -5,11 +5,12 @@ import (
 
 	"github.com/ca4c8834/homeserver/events"
 	"github.com/ca4c8834/homeserver/internal/mxerr"
+	"github.com/ca4c8834/homeserver/internal/ratelimit"
 )
 
 // timestamp serves the way from a time to an event.
 func (a *API) timestamp() []route {
-	return []route{get("/rooms/{roomId}/timestamp_to_event", byUser, a.getTimestampToEvent).at("v1")}
+	return []route{get("/rooms/{roomId}/timestamp_to_event", byUser, a.getTimestampToEvent).at("v1").limit(ratelimit.Search)}
 }
 
 type timestampIn struct {
