@@ -88,6 +88,28 @@ func TestUnreadFollowsTheIgnored(t *testing.T) {
 	same(t, "of everybody again", unreadOf(t, bob, room, false, ""), "5/2")
 }
 
+// UNRD-5, UNRD-17: who has left and come back counts from the new join, whatever was counted before
+// and however they left.
+func TestUnreadBeginsAnewWithTheStay(t *testing.T) {
+	t.Parallel()
+	hs := homeservertest.New(t)
+	alice, bob := hs.User(t, "alice"), hs.User(t, "bob")
+	room := alice.CreateRoom(t, `{"preset":"public_chat"}`)
+	bob.Join(t, room)
+	for i, leave := range []func(){
+		func() { bob.Post(t, homeservertest.Path("/v3/rooms/{}/leave", room), `{}`) },
+		func() { alice.Post(t, homeservertest.Path("/v3/rooms/{}/kick", room), map[string]any{"user_id": bob.User}) },
+	} {
+		alice.Say(t, room, "hello")
+		same(t, "in the stay", unreadOf(t, bob, room, false, ""), fmt.Sprintf("%d/0", i+1))
+		leave()
+		bob.Join(t, room)
+		same(t, "in the next", unreadOf(t, bob, room, false, ""), "0/0")
+		alice.Say(t, room, "there you are")
+		same(t, "and then", unreadOf(t, bob, room, false, ""), "1/0")
+	}
+}
+
 // UNRD-3, NOTIF-1, NOTIF-5: as much as there is.
 func TestUnreadOfALongTime(t *testing.T) {
 	t.Parallel()

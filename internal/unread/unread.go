@@ -110,7 +110,7 @@ func (s *Service) Of(ctx context.Context, scope *reader.Scope, until store.Pos, 
 	if ok = ok && e.upTo <= until; ok {
 		c.counts, c.after, c.read = e.counts, e.upTo, e.read
 		err = c.run(ctx, until)
-		ok = !c.redactions
+		ok = !c.again
 	}
 	if err == nil && !ok {
 		c = count{service: s, scope: scope, ignored: ignored.Users}
@@ -230,13 +230,13 @@ func positions(rows []store.Receipt) (p Positions) {
 
 // count is the counting of one user's unread events in one room.
 type count struct {
-	service    *Service
-	scope      *reader.Scope
-	ignored    map[events.UserID]bool
-	after      store.Pos // what is up to here is in counts, or read
-	read       Positions
-	counts     Counts
-	redactions bool
+	service *Service
+	scope   *reader.Scope
+	ignored map[events.UserID]bool
+	after   store.Pos // what is up to here is in counts, or read
+	read    Positions
+	counts  Counts
+	again   bool // something undoes what was counted before: a redaction, or the end of the user's stay
 }
 
 // readReceipts finds where to begin: after what was read in all timelines, or with
@@ -276,7 +276,7 @@ func (c *count) run(ctx context.Context, until store.Pos) error {
 			return err
 		}
 		for _, e := range page.Events {
-			c.redactions = c.redactions || e.Type == events.TypeRedaction
+			c.again = c.again || e.Type == events.TypeRedaction || c.ends(e)
 			mine := e.Sender == c.scope.User
 			if e.RedactedBy != 0 || c.ignored[e.Sender] || mine && e.IsState() {
 				continue
@@ -309,6 +309,11 @@ func (c *count) run(ctx context.Context, until store.Pos) error {
 	}
 	c.add(added, own)
 	return nil
+}
+
+// ends reports whether with an event the user is not in the room any more (UNRD-17).
+func (c *count) ends(e *live.Event) bool {
+	return e.Type == events.TypeMember && e.IsState() && *e.StateKey == string(c.scope.User) && e.Membership() != events.MembershipJoin
 }
 
 // thread returns the thread of an event, without asking the store for most.
