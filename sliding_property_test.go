@@ -306,8 +306,8 @@ func (v *viewer) applyTimeline(r *viewed, id events.RoomID, entry gjson.Result, 
 			t.Errorf("%s: %s is repeated in %s", v.name, added[0], id)
 		}
 		r.timeline = r.timeline[:slices.Index(r.timeline, added[0])]
-	case expanded && len(r.timeline) > 0 && slices.Contains(added, r.timeline[0]):
-		r.timeline = nil // the new one reaches further back
+	case expanded && slices.ContainsFunc(added, func(id string) bool { return slices.Contains(r.timeline, id) }):
+		r.timeline = nil // the new one reaches further back, or begins with somebody who is not ignored any more
 	case entry.Get("limited").Bool():
 		r.timeline = append(r.timeline, v.missed(id, r.timeline, entry.Get("prev_batch").Str)...)
 	}
