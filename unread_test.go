@@ -98,7 +98,9 @@ func TestUnreadBeginsAnewWithTheStay(t *testing.T) {
 	bob.Join(t, room)
 	for i, leave := range []func(){
 		func() { bob.Post(t, homeservertest.Path("/v3/rooms/{}/leave", room), `{}`) },
-		func() { alice.Post(t, homeservertest.Path("/v3/rooms/{}/kick", room), map[string]any{"user_id": bob.User}) },
+		func() {
+			alice.Post(t, homeservertest.Path("/v3/rooms/{}/kick", room), map[string]any{"user_id": bob.User})
+		},
 	} {
 		alice.Say(t, room, "hello")
 		same(t, "in the stay", unreadOf(t, bob, room, false, ""), fmt.Sprintf("%d/0", i+1))
