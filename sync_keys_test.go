@@ -29,14 +29,7 @@ func TestWhoLearnsOfKeys(t *testing.T) {
 
 func checkWhoLearnsOfKeys(t *testing.T, followed bool) {
 	srv := newServer(t)
-	call := func(token, method, path, body string) gjson.Result {
-		t.Helper()
-		w := serve(srv, method, "/_matrix/client"+path, token, body)
-		if w.Code != 200 {
-			t.Errorf("%s %s: %d %s", method, path, w.Code, w.Body)
-		}
-		return gjson.Parse(w.Body.String())
-	}
+	call := caller(t, srv)
 	const alice, bob = events.UserID("@alice:example.org"), events.UserID("@bob:example.org")
 	devices := map[string]string{"phone": register(t, srv, "", "alice")} // access tokens
 	for _, name := range []string{"bob", "carl", "dora", "erin"} {

@@ -2,6 +2,7 @@ package homeserver_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,20 +13,25 @@ import (
 	"github.com/ca4c8834/homeserver/homeservertest"
 )
 
+// caller sends requests with an access token, and wants them to succeed.
+func caller(t *testing.T, srv http.Handler) func(token, method, path, body string) gjson.Result {
+	return func(token, method, path, body string) gjson.Result {
+		t.Helper()
+		w := serve(srv, method, "/_matrix/client"+path, token, body)
+		if w.Code != 200 {
+			t.Errorf("%s %s: %d %s", method, path, w.Code, w.Body)
+		}
+		return gjson.Parse(w.Body.String())
+	}
+}
+
 // Whoever waits is told of a change when it happens and not when the time is up, in /sync (SYNC-10, SYNC-38, UNRD-4), in
 // sliding sync (SLIDE-49) and in /events (LEG-2). The clock of these tests is synctest's: it moves when all wait.
 func TestWaitingEndsWithTheChange(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		srv := newServer(t)
-		call := func(token, method, path, body string) gjson.Result {
-			t.Helper()
-			w := serve(srv, method, "/_matrix/client"+path, token, body)
-			if w.Code != 200 {
-				t.Errorf("%s %s: %d %s", method, path, w.Code, w.Body)
-			}
-			return gjson.Parse(w.Body.String())
-		}
+		call := caller(t, srv)
 		alice, bob := register(t, srv, "", "alice"), register(t, srv, "", "bob")
 		tablet := call("", "POST", "/v3/login", `{"type":"m.login.password","identifier":{"type":"m.id.user","user":"bob"},"password":"secret"}`).Get("access_token").Str
 		device := call(alice, "GET", "/v3/account/whoami", "").Get("device_id").Str
